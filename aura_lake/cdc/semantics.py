@@ -1,0 +1,92 @@
+"""How a value is encoded on the wire, from a schema beside it or from the contract.
+
+Debezium names encodings in a Connect schema (`io.debezium.time.MicroTimestamp`,
+`org.apache.kafka.connect.data.Decimal`); with schemas off, only the source's type tells, and the
+contract's physicalType says it. Units are never guessed from the size of a number.
+(Debezium PostgreSQL connector page, "Data type mappings".)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aura_lake.contracts.contract import Column
+
+
+@dataclass(frozen=True)
+class Semantic:
+    """`unit` of integer times (days, seconds, millis, micros, nanos); `encoding` and `scale` of decimals
+    (base64, variable, string, double); `is_instant`: the number counts from the epoch in UTC."""
+
+    unit: str | None = None
+    encoding: str | None = None
+    scale: int | None = None
+    is_instant: bool = False
+
+
+#: Connect and Debezium schema names. Times without zone count as if the local clock were UTC.
+_NAMED: Mapping[str, Semantic] = {
+    "io.debezium.time.Date": Semantic(unit="days"),
+    "org.apache.kafka.connect.data.Date": Semantic(unit="days"),
+    "io.debezium.time.Timestamp": Semantic(unit="millis"),
+    "org.apache.kafka.connect.data.Timestamp": Semantic(unit="millis"),
+    "io.debezium.time.MicroTimestamp": Semantic(unit="micros"),
+    "io.debezium.time.NanoTimestamp": Semantic(unit="nanos"),
+    "io.debezium.data.VariableScaleDecimal": Semantic(encoding="variable"),
+}
+
+
+def from_schema(schema_text: str, image: str | None) -> dict[str, Semantic]:
+    """The semantics of the fields of `before`/`after` (or of the value itself: image None) in a Connect
+    schema as JSON. Fields without a special meaning are absent. An unreadable schema gives none."""
+    try:
+        schema = json.loads(schema_text)
+    except ValueError:
+        return {}
+    fields = _fields(schema)
+    if image is not None:
+        fields = _fields(next((f for f in fields if f.get("field") == image), {}))
+    named = {str(field.get("field")): _of_field(field) for field in fields}
+    return {name: semantic for name, semantic in named.items() if semantic is not None}
+
+
+def _fields(schema: Any) -> list[dict[str, Any]]:
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    return [field for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
+
+
+def _of_field(field: Mapping[str, Any]) -> Semantic | None:
+    name = field.get("name")
+    if name == "org.apache.kafka.connect.data.Decimal":
+        scale = str((field.get("parameters") or {}).get("scale", ""))
+        return Semantic(encoding="base64", scale=int(scale) if re.fullmatch(r"-?[0-9]{1,4}", scale) else None)
+    return _NAMED.get(str(name))
+
+
+def from_contract(column: Column, decimals: str, *, is_change: bool) -> Semantic | None:
+    """The semantics that physicalType gives a column: `timestamp(3)` counts milliseconds, `timestamp(6)` and
+    `timestamp` microseconds, `date` days, `epoch_seconds`, `epoch_millis`, `epoch_micros` what they say.
+
+    `decimals` is Debezium's decimal.handling.mode, and matters for changes only.
+    """
+    physical = (column.physical_type or "").lower().replace(" ", "")
+    if column.dtype.is_decimal():
+        if not is_change:
+            return None
+        if decimals == "precise":
+            scale = re.fullmatch(r"(?:numeric|decimal)\(([0-9]+)(?:,(-?[0-9]+))?\)", physical)
+            if scale:
+                return Semantic(encoding="base64", scale=int(scale[2] or 0))
+            return Semantic(encoding="variable") if physical in ("numeric", "decimal") else None
+        return Semantic(encoding=decimals)
+    if epoch := re.fullmatch(r"epoch_(seconds|millis|micros|nanos)", physical):
+        return Semantic(unit=epoch[1], is_instant=True)
+    if physical == "date" and is_change:
+        return Semantic(unit="days")
+    if stamp := re.fullmatch(r"timestamp(?:\(([0-9])\))?(?:withouttimezone)?", physical):
+        return Semantic(unit="millis" if int(stamp[1] or 6) <= 3 else "micros") if is_change else None
+    return None

@@ -1,0 +1,68 @@
+"""Small JSON documents of a lake, replaced as a whole: its owner, the manifest, the lease."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.fs as pa_fs
+from deltalake.fs import DeltaStorageHandler
+
+from aura_lake.errors import LakeError
+
+if TYPE_CHECKING:
+    from aura_lake.lake import Lake
+
+
+def read_document(lake: Lake, name: str) -> dict[str, Any] | None:
+    """The document, or None where there is none. Raises LakeError where it is not JSON."""
+    if lake.settings.is_local:
+        path = Path(lake.settings.home) / name
+        if not path.is_file():
+            return None
+        text = path.read_bytes()
+    else:
+        filesystem = _remote(lake)
+        if filesystem.get_file_info(name).type is pa_fs.FileType.NotFound:
+            return None
+        with filesystem.open_input_stream(name) as stream:
+            text = stream.read()
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise LakeError(
+            f"{lake.settings.uri(name)}: not a JSON document ({len(text)} bytes).",
+            fix="Restore it from a copy, or remove it and run `aura run`.",
+        ) from error
+    return dict(document)
+
+
+def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
+    """Replace the document at once: a reader sees the old one or the new one, never half of either."""
+    text = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
+    if not lake.settings.is_local:
+        with _remote(lake).open_output_stream(name) as stream:
+            stream.write(text)
+        return
+    path = Path(lake.settings.home) / name
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise LakeError(
+            f"{path}: cannot be written: {os.strerror(error.errno or 0)}.",
+            fix="Point AURA_HOME at a place you may write to, with room left.",
+        ) from error
+
+
+def _remote(lake: Lake) -> pa_fs.FileSystem:
+    return pa_fs.PyFileSystem(DeltaStorageHandler(lake.settings.home, options=dict(lake.storage_options)))

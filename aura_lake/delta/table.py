@@ -1,0 +1,166 @@
+"""One Delta table of the lake, read and written through one held snapshot.
+
+The watermarks of a table are Delta `txn` actions: `watermark(upstream)` is how far the
+table has read an upstream, and it moves only inside the commit that adds the rows read.
+Delta itself accepts a repeated or a lower version, and a write by URI opens a fresh
+snapshot and sees no conflict; both would double rows. So every write here compares the
+watermark first and goes through the `DeltaTable` object it was compared on.
+(Delta protocol, "Transaction Identifiers".)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from aura_lake.delta.layout import CONFIGURATION, Layout
+from aura_lake.errors import LakeError
+
+#: A table that has never read an upstream.
+NEVER = -1
+
+
+class LakeTable:
+    """A Delta table at one version; `refresh` moves to the newest.
+
+    A table that nobody has written yet has version -1 and no rows.
+    """
+
+    def __init__(self, uri: str, layout: Layout, storage_options: Mapping[str, str] | None = None) -> None:
+        self.uri = uri
+        self.layout = layout
+        self.storage_options = dict(storage_options or {})
+        self._table: DeltaTable | None = None
+        self.refresh()
+
+    def refresh(self) -> LakeTable:
+        """This table at its newest version. Raises LakeError where its log is damaged."""
+        if self._table is not None:
+            self._table.update_incremental()
+            return self
+        self._refuse_a_damaged_log()
+        try:
+            self._table = DeltaTable(self.uri, storage_options=self.storage_options or None)
+        except TableNotFoundError:
+            self._table = None
+        except DeltaError as error:
+            raise LakeError(
+                f"{self.uri}: the Delta log cannot be read ({type(error).__name__}).",
+                fix="Run `aura doctor`; restore the folder from a copy, or remove the table and run `aura rebuild`.",
+            ) from error
+        return self
+
+    def _refuse_a_damaged_log(self) -> None:
+        """A crash of the machine can leave a commit without its bytes (there is no fsync on local
+        disks); read as it stands, it is an empty commit, and everything in it is lost in silence."""
+        log = Path(self.uri) / "_delta_log"
+        if "://" in self.uri or not log.is_dir():
+            return
+        commits = sorted(log.glob("[0-9]*.json"))
+        for commit in commits[-2:]:
+            last_line = commit.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+            try:
+                json.loads(last_line)
+            except ValueError as error:
+                raise LakeError(
+                    f"{commit}: the commit is {'empty' if not last_line else 'cut off'} "
+                    f"({commit.stat().st_size} bytes), as after a power failure.",
+                    fix="If it is the newest commit, remove the file: nothing after it was confirmed, "
+                    "and the step that wrote it runs again. Otherwise restore the folder from a copy.",
+                ) from error
+
+    @property
+    def exists(self) -> bool:
+        """Whether the table has been created."""
+        return self._table is not None
+
+    @property
+    def version(self) -> int:
+        """The Delta version held; -1 for a table that does not exist yet."""
+        return NEVER if self._table is None else self._table.version()
+
+    @property
+    def delta(self) -> DeltaTable:
+        """The held snapshot. Raises LakeError for a table that does not exist."""
+        if self._table is None:
+            raise LakeError(f"{self.uri}: the table does not exist yet.", fix="Run `aura run` first.")
+        return self._table
+
+    def create(self) -> LakeTable:
+        """This table, created empty where it did not exist, widened by columns its layout gained."""
+        if self._table is None:
+            self._table = DeltaTable.create(
+                self.uri,
+                self.layout.arrow_schema(),
+                mode="ignore",
+                partition_by=list(self.layout.partition_by),
+                configuration={
+                    **CONFIGURATION,
+                    "delta.dataSkippingStatsColumns": ",".join(self.layout.statistics),
+                },
+                storage_options=self.storage_options or None,
+            )
+        self._add_missing_columns()
+        return self
+
+    def _add_missing_columns(self) -> None:
+        table = self.delta
+        standing = {field.name: field for field in table.schema().fields}
+        wanted = pa_fields(self.layout)
+        missing = [field for name, field in wanted.items() if name not in standing]
+        if missing:
+            table.alter.add_columns(missing)
+            table.update_incremental()
+            standing = {field.name: field for field in table.schema().fields}
+        changed = [n for n, field in wanted.items() if field.type != standing[n].type]
+        if changed:
+            name = changed[0]
+            raise LakeError(
+                f"{self.uri}: column {name!r} stands as {standing[name].type} and the contract says "
+                f"{wanted[name].type} ({len(changed)} such columns).",
+                fix="Run `aura rebuild` for the table: it is judged again from bronze.",
+            )
+
+    def watermark(self, upstream: str) -> int:
+        """How far this table has read `upstream`; -1 where it never has."""
+        if self._table is None:
+            return NEVER
+        version = self._table.transaction_version(upstream)
+        return NEVER if version is None else int(version)
+
+    def files(self) -> pl.DataFrame:
+        """The files of this version: `path`, `num_records`, `size_bytes`, `partition.<column>`,
+        `min.<column>` and `max.<column>`. Empty, with `path` alone, where there are none."""
+        if self._table is None:
+            return pl.DataFrame(schema={"path": pl.String, "num_records": pl.Int64})
+        actions = pl.DataFrame(pa.table(self._table.get_add_actions(flatten=True)))
+        return actions
+
+    def scan(self) -> pl.LazyFrame:
+        """All rows, lazily, columns in the layout's order. Filters on partition columns and on
+        columns with statistics read only the files they must."""
+        if self._table is None:
+            return pl.LazyFrame(schema=dict(self.layout.columns))
+        return pl.scan_delta(self._table).select(list(self.layout.columns))
+
+    def history(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Commits, newest first, as Delta tells them."""
+        return [] if self._table is None else self._table.history(limit)
+
+    def partition_values(self, column: str) -> Collection[str]:
+        """The distinct values of a partition column that have files."""
+        files = self.files()
+        name = f"partition.{column}"
+        return set() if name not in files.columns else set(files[name].cast(pl.String).to_list())
+
+
+def pa_fields(layout: Layout) -> dict[str, Any]:
+    """Delta fields of a layout, by name."""
+    return {field.name: field for field in Schema.from_arrow(layout.arrow_schema()).fields}

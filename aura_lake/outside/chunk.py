@@ -1,0 +1,101 @@
+"""Records on their way from an object to bronze."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Positions = npt.NDArray[np.int64]
+WHITE_SPACE = b" \t\r\n"
+_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class RecordChunk:
+    """Consecutive records of one object, one entry a record in every field."""
+
+    values: pa.LargeBinaryArray  #: the record's bytes; null where it is over the cap
+    byte_offsets: Positions  #: of the first byte, in the decompressed object
+    value_sizes: Positions  #: bytes, also where the value is null
+    value_hashes: pa.StringArray  #: SHA-256 in hex where the value is null, else null
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def cut_out(data: bytes, starts: Positions, ends: Positions, base: int, max_record_bytes: int) -> RecordChunk:
+    """The records `data[start:end]`, ascending and not overlapping; `base` is the offset of `data`.
+
+    Records that touch each other share the memory of `data`; others are copied once.
+    """
+    count = len(starts)
+    sizes = ends - starts
+    over = sizes > max_record_bytes
+    hashes = pa.nulls(count, pa.string())
+    if not over.any() and (count == 0 or np.array_equal(starts[1:], ends[:-1])):
+        offsets = np.append(starts, ends[-1:])
+        values = _array(data, offsets if count else np.zeros(1, np.int64))
+    else:
+        bounds = np.empty(2 * count, np.int64)
+        bounds[0::2] = starts
+        bounds[1::2] = ends
+        wanted = pa.array(np.arange(0, 2 * count, 2), mask=over)
+        values = _array(data, bounds).take(wanted)
+        if over.any():
+            large = {int(i): hashlib.sha256(data[starts[i] : ends[i]]).hexdigest() for i in np.flatnonzero(over)}
+            hashes = pa.array([large.get(i) for i in range(count)], pa.string())
+    return RecordChunk(values, starts + base, sizes, hashes)
+
+
+def join(chunks: list[RecordChunk]) -> RecordChunk:
+    """One chunk out of consecutive ones."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return RecordChunk(
+        pa.concat_arrays([chunk.values for chunk in chunks]),
+        np.concatenate([chunk.byte_offsets for chunk in chunks]),
+        np.concatenate([chunk.value_sizes for chunk in chunks]),
+        pa.concat_arrays([chunk.value_hashes for chunk in chunks]),
+    )
+
+
+class OversizeRecord:
+    """A record over the cap: hashed as it streams by, never held."""
+
+    def __init__(self, byte_offset: int, strip: bytes = WHITE_SPACE) -> None:
+        self._byte_offset = byte_offset
+        self._strip = strip  # bytes at the end that do not belong to the record
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._tail = b""  # may turn out to lie behind the record
+
+    def add(self, block: bytes) -> None:
+        """The record goes on with these bytes."""
+        kept = block.rstrip(self._strip)
+        if not kept and len(self._tail) + len(block) > _TAIL_BYTES:
+            kept = block
+        if kept:
+            self._hash.update(self._tail)
+            self._hash.update(kept)
+            self._size += len(self._tail) + len(kept)
+            self._tail = block[len(kept) :]
+        else:
+            self._tail += block
+
+    def finish(self) -> RecordChunk:
+        """The record without its bytes."""
+        return RecordChunk(
+            pa.nulls(1, pa.large_binary()),
+            np.array([self._byte_offset], np.int64),
+            np.array([self._size], np.int64),
+            pa.array([self._hash.hexdigest()], pa.string()),
+        )
+
+
+def _array(data: bytes, offsets: Positions) -> pa.LargeBinaryArray:
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets)), pa.py_buffer(data)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)

@@ -1,0 +1,111 @@
+"""Load: the keys that silver changed enter the warehouse, exactly once.
+
+The warehouse keeps its own watermark on each table, in the transaction that replaces the rows of the
+touched keys. A table whose publication is held is not loaded, and stays at its last good batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from aura_lake.contracts.contract import Contract
+from aura_lake.contracts.model import commerce_model
+from aura_lake.delta.table import LakeTable
+from aura_lake.lake import Lake
+from aura_lake.layouts import TOUCHPOINTS
+from aura_lake.steps.attribute import with_columns
+from aura_lake.steps.fold import versions
+from aura_lake.steps.judge import LOG
+from aura_lake.warehouse.warehouse import NEVER, LoadReport, TableSpec, Warehouse
+
+#: The tables gold is built from, each with the columns of its key that a load replaces rows by.
+LOADED: Mapping[str, tuple[str, ...]] = {
+    "users": ("user_id",),
+    "users_history": ("user_id",),
+    "products": ("product_id",),
+    "categories": ("category",),
+    "orders": ("order_id",),
+    "order_items": ("order_id", "line_number"),
+    "payments": ("order_id", "payment_number"),
+    "order_touchpoints": ("order_id",),
+}
+
+VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
+
+
+def table_specs() -> list[TableSpec]:
+    """What the warehouse holds, with the types of the commerce model; also what a shop lacks, empty."""
+    return [TableSpec.from_polars(name, pl.Schema(columns_of(name)), key) for name, key in LOADED.items()]
+
+
+def columns_of(name: str) -> dict[str, pl.DataType]:
+    """The columns of a loaded table: the commerce model's, by silver name."""
+    source = name.removesuffix("_history")
+    columns = {column.silver_name: column.silver_dtype for column in commerce_model()[source].columns}
+    if name.endswith("_history"):
+        columns |= {"valid_from": pl.Datetime("us", "UTC"), "valid_to": pl.Datetime("us", "UTC"), "is_current": pl.Boolean()}
+    return columns
+
+
+def source_table(name: str) -> str:
+    """The silver table whose contract a loaded table depends on."""
+    return {"users_history": "users", "order_touchpoints": "orders"}.get(name, name)
+
+
+def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
+    """Bring one warehouse table up to its silver table; None where there is nothing new or no such table
+    in the shop."""
+    if source_table(name) not in lake.shop.contracts:
+        return None
+    spec = TableSpec.from_polars(name, pl.Schema(columns_of(name)), LOADED[name])
+    read_to = warehouse.watermark(name)
+    if name == "order_touchpoints":
+        goal, rows, touched = _touchpoints(lake, read_to)
+    else:
+        goal, rows, touched = _folded(lake, lake.contract(source_table(name)), name, read_to)
+    if goal <= read_to:
+        return None
+    rows = with_columns(rows, columns_of(name))
+    if read_to != NEVER:
+        rows = rows.join(touched.lazy(), on=list(LOADED[name]), how="semi")
+    table = rows.collect()
+    if read_to == NEVER:
+        touched = touched.clear()
+    return warehouse.load(spec, table.to_arrow(), touched.to_arrow(), read_to, goal)
+
+
+def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFrame]:
+    """(batch the state stands at, its rows, keys that changed since `read_to`)."""
+    current, history = lake.current(contract), lake.history(contract)
+    goal = current.watermark(LOG)
+    columns = list(columns_of(source_table(name)))
+    there = [column for column in columns if column in history.layout.columns]
+    rows = versions(history, there) if name.endswith("_history") else current.scan().select(there)
+    return goal, rows, _touched_keys(lake.log(contract), history, contract, read_to, goal)
+
+
+def _touched_keys(log: LakeTable, history: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.DataFrame:
+    """The keys of the log rows in (read_to, goal]; every key there is where a truncate is among them."""
+    key = list(contract.key)
+    if goal <= read_to:
+        return pl.DataFrame(schema={name: pl.String() for name in key})
+    fresh = log.scan().filter(
+        pl.col("log_batch").is_between(read_to + 1, goal)
+        & (pl.col("outcome").is_in(["valid", "truncate"]) | (pl.col("judgement") > 0))
+    )
+    narrow = fresh.select(*key, "outcome").collect()
+    was_rewritten = read_to != NEVER and history.watermark("rebuild") != NEVER
+    if (narrow["outcome"] == "truncate").any() or was_rewritten:
+        standing = history.scan().select(key).unique().collect()
+        return pl.concat([narrow.select(key), standing]).drop_nulls().unique()
+    return narrow.select(key).drop_nulls().unique()
+
+
+def _touchpoints(lake: Lake, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFrame]:
+    table = lake.touchpoints()
+    fresh = table.scan().filter(pl.col("attribution_batch") > read_to)
+    touched = fresh.select("order_id").unique().collect()
+    rows = table.scan().filter(pl.col("_state") == "current").select(n for n in TOUCHPOINTS.columns if n[0] != "_")
+    return table.watermark("attribution"), rows, touched
