@@ -98,6 +98,10 @@ class Lake:
         """The credit of each order, and the credits that were restated."""
         return self._open(layouts.TOUCHPOINTS, "silver", "order_touchpoints")
 
+    def gold(self, model: str, layout: Layout | None = None) -> LakeTable:
+        """A published gold model; its columns are those it was last published with, unless `layout` says."""
+        return self._open(layout or Layout(columns={}), "gold", model)
+
     def contract(self, table: str) -> Contract:
         """The contract of a table; QueryError naming those there are."""
         try:

@@ -44,6 +44,7 @@ BRONZE = Layout(
     },
     partition_by=("landed_date", "row_kind"),
     statistics=("batch", "landed_at", "ordinal", "offset"),
+    counting=("ordinal", "offset", "byte_offset", "value_size"),
 )
 
 #: What the log says of a unit, beside the table's own columns.

@@ -106,8 +106,6 @@ def _valid_from(contract: Contract, key: list[str]) -> pl.Expr:
 
 def _tell_versions(told: pl.DataFrame, key: list[str], compared: list[str]) -> pl.DataFrame:
     """Versions among the changes of each key, which come oldest first with `valid_from`."""
-    if told.is_empty():
-        return told
     frame = told.with_row_index("_at")
     has_next, follows = _same_key(key, -1), _same_key(key, 1)
     replaced = has_next & pl.col("valid_from").eq_missing(pl.col("valid_from").shift(-1))

@@ -142,7 +142,7 @@ class _Builder:
         if frame is not None and isinstance(frame.value, dict) and frame.key is None:
             self._key(frame, event.value, line)
             return
-        is_plain = event.style is None and event.tag is None
+        is_plain = event.tag is None and event.implicit[0]
         value = _plain_value(event.value) if is_plain else event.value
         self._put(value, 1, line)
         if event.anchor:

@@ -56,7 +56,12 @@ class PartFile:
             compression=COMPRESSION,
             compression_level=COMPRESSION_LEVEL,
             write_statistics=statistics,
-            use_dictionary=[n for n in schema.names if not pa.types.is_large_binary(schema.field(n).type)],
+            use_dictionary=[
+                field.name
+                for field in schema
+                if not pa.types.is_large_binary(field.type) and field.name not in commit.table.layout.counting
+            ],
+            column_encoding={n: "DELTA_BINARY_PACKED" for n in commit.table.layout.counting if n in schema.names},
         )
 
     def write(self, rows: pa.Table) -> None:

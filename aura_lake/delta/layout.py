@@ -23,12 +23,14 @@ class Layout:
     """Columns of a table in order, its partition columns, and which columns carry statistics.
 
     `statistics` names the columns whose minimum and maximum stand in the Delta log and in
-    Parquet footers. Columns that hold people's words never stand there.
+    Parquet footers. Columns that hold people's words never stand there. `counting` names integer columns
+    that mostly rise by small steps: they are written as differences.
     """
 
     columns: Mapping[str, pl.DataType]
     partition_by: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    counting: tuple[str, ...] = ()
 
     def arrow_schema(self) -> pa.Schema:
         """The Arrow schema of all columns, partition columns included."""

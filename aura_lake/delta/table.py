@@ -148,7 +148,8 @@ class LakeTable:
         columns with statistics read only the files they must."""
         if self._table is None:
             return pl.LazyFrame(schema=dict(self.layout.columns))
-        return pl.scan_delta(self._table).select(list(self.layout.columns))
+        rows = pl.scan_delta(self._table)
+        return rows.select(list(self.layout.columns)) if self.layout.columns else rows
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Commits, newest first, as Delta tells them."""

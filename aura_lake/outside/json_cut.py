@@ -111,7 +111,7 @@ class Cut:
         elif found.open_start is not None:
             self._take(found, begin, count, scalars)
             opened = begin + found.open_start
-            if is_whole and self._is_hopeless(opened, found.is_open_suspect):
+            if self._is_hopeless(opened, found.is_open_suspect, is_whole):
                 self._isolate(opened, opened + 1)
             else:
                 self._go_on(begin, opened, is_whole)
@@ -122,9 +122,9 @@ class Cut:
             last = self._take(found, begin, count, scalars, but_last=True)
             self._go_on(begin, begin + length if last is None else last, is_whole)
 
-    def _is_hopeless(self, opened: int, is_suspect: bool) -> bool:
+    def _is_hopeless(self, opened: int, is_suspect: bool, is_whole: bool) -> bool:
         """Whether an open value can never be closed."""
-        if self._is_last:
+        if self._is_last and is_whole:
             return True
         return is_suspect and decode_at(self._latin(), opened).outcome is Outcome.DAMAGED
 

@@ -20,6 +20,7 @@ _EMPTY_OBJECT = re.compile(r"\{[ \t\r\n]*\}")
 _SPACES = re.compile(r"[ \t\r\n]*")
 #: An error this close to the end of the bytes may be only their end: `tru`, `\u12`, `-Infinit`.
 _NEAR_END = 16
+_FIRST_SLICE = 4 * 1024
 _LONGEST_FIRST_KEY = 200
 _SPACE = WHITE_SPACE.decode()
 
@@ -41,15 +42,30 @@ class Decoded:
 
 
 def decode_at(text: str, start: int) -> Decoded:
-    """Whether a whole JSON value begins at `start`."""
+    """Whether a whole JSON value begins at `start`.
+
+    Decodes slices that grow: an error costs a count of all lines in the text it is given.
+    """
+    size = _FIRST_SLICE
+    while True:
+        part = text[start : start + size]
+        is_all = start + len(part) == len(text)
+        found = _decode(part)
+        is_cut_off = found.outcome is Outcome.UNFINISHED or found.end == len(part)
+        if is_all or not is_cut_off:
+            return Decoded(found.outcome, start + found.end)
+        size *= 4
+
+
+def _decode(part: str) -> Decoded:
     try:
-        return Decoded(Outcome.WHOLE, _DECODER.raw_decode(text, start)[1])
+        return Decoded(Outcome.WHOLE, _DECODER.raw_decode(part)[1])
     except json.JSONDecodeError as error:
-        is_at_end = error.msg.startswith("Unterminated string") or error.pos >= len(text) - _NEAR_END
-        stopped = len(text) if is_at_end else error.pos
+        is_at_end = error.msg.startswith("Unterminated string") or error.pos >= len(part) - _NEAR_END
+        stopped = len(part) if is_at_end else error.pos
         return Decoded(Outcome.UNFINISHED if is_at_end else Outcome.DAMAGED, stopped)
     except RecursionError:
-        return _balanced_at(text, start)
+        return _balanced(part)
 
 
 def first_key(data: bytes, start: int, end: int) -> bytes | None:
@@ -162,10 +178,10 @@ def _after_space(text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _balanced_at(text: str, start: int) -> Decoded:
-    """`decode_at` for values nested deeper than the decoder goes: only their brackets are counted."""
+def _balanced(part: str) -> Decoded:
+    """`_decode` for values nested deeper than the decoder goes: only their brackets are counted."""
     depth = 0
-    for token in _TOKEN.finditer(text, start):
+    for token in _TOKEN.finditer(part):
         mark = token.group()
         if mark in ("{", "["):
             depth += 1
@@ -175,4 +191,4 @@ def _balanced_at(text: str, start: int) -> Decoded:
                 return Decoded(Outcome.WHOLE, token.end())
         elif mark == '"':
             break  # a string without an end
-    return Decoded(Outcome.UNFINISHED, len(text))
+    return Decoded(Outcome.UNFINISHED, len(part))

@@ -86,6 +86,11 @@ class DbtGold:
         self._manifest: Manifest | None = None
 
     @property
+    def env(self) -> dict[str, str]:
+        """The variables that profiles.yml reads."""
+        return dict(self._env)
+
+    @property
     def manifest_path(self) -> Path:
         """manifest.json, which `parse` writes."""
         return self._target_path / "manifest.json"
@@ -108,7 +113,6 @@ class DbtGold:
         *,
         full_refresh: bool = False,
         all_rows: bool = False,
-        unit_tests: bool = False,
     ) -> DbtReport:
         """Build models and run their tests; a failing test holds back what lies below it.
 
@@ -116,19 +120,25 @@ class DbtGold:
         Failed tests are in the report. Raises WarehouseError where a statement of a model or
         test fails; models that had been built by then stay built, and may be built again.
         """
-        self.parse()
-        arguments = ["build"]
+        # Unit tests ask about the project, not about rows: `unit_test`.
+        arguments = ["build", "--exclude-resource-type", "unit_test"]
         if select:
             arguments += ["--select", *select]
         if exclude:
             arguments += ["--exclude", *exclude]
         if full_refresh:
             arguments.append("--full-refresh")
-        if not unit_tests:
-            arguments += ["--exclude-resource-type", "unit_test"]
+        return self._report(arguments, test_scope="all" if all_rows else "changed")
+
+    def unit_test(self) -> DbtReport:
+        """Run the unit tests of the models, which must have been built once."""
+        return self._report(["test", "--select", "test_type:unit"], test_scope="all")
+
+    def _report(self, arguments: Sequence[str], test_scope: str) -> DbtReport:
+        self.parse()
         started = time.perf_counter()
-        outcome = self._invoke(arguments, test_scope="all" if all_rows else "changed")
-        return _report(outcome.results, self._project_dir.name, time.perf_counter() - started)
+        outcome = self._invoke(arguments, test_scope)
+        return _report(outcome.results, time.perf_counter() - started)
 
     def _invoke(self, arguments: Sequence[str], test_scope: str = "changed") -> Any:
         """Run a dbt command and close every connection it opened."""
@@ -138,7 +148,8 @@ class DbtGold:
             *arguments,
             *("--project-dir", str(self._project_dir), "--profiles-dir", str(self._project_dir)),
             *("--target", self._target, "--target-path", str(self._target_path)),
-            *("--log-path", str(self._log_path), "--log-level", "none", "--log-level-file", "error"),
+            # No log file: dbt would leave one open after each call. Errors come back as results.
+            *("--log-path", str(self._log_path), "--log-level", "none", "--log-level-file", "none"),
             *("--vars", json.dumps({**self._variables, "test_scope": test_scope})),
             *("--quiet", "--no-print", "--no-use-colors", "--no-version-check"),
             "--no-send-anonymous-usage-stats",
@@ -157,7 +168,7 @@ class DbtGold:
         return answer.result
 
 
-def _report(results: Sequence[Any], project: str, seconds: float) -> DbtReport:
+def _report(results: Sequence[Any], seconds: float) -> DbtReport:
     models: list[ModelResult] = []
     tests: list[TestResult] = []
     for result in results:

@@ -180,7 +180,8 @@ class DuckDBWarehouse:
     def query(self, sql: str) -> pa.Table:
         """See `Warehouse.query`."""
         with self._explained(sql):
-            return in_utc(self._open().sql(sql).to_arrow_table())
+            answer = self._open().sql(sql)
+            return in_utc(answer.to_arrow_table()) if answer is not None else pa.table({})
 
     def release(self) -> None:
         """See `Warehouse.release`."""

@@ -14,7 +14,8 @@
         select key_hash from {{ source('aura', 'changed_keys') }}
         where model = '{{ model_name }}' and invocation_id = '{{ invocation_id }}'
     {%- endset -%}
-    {%- set standing -%}
+    {%- set fresh_rows = 'select ' ~ columns ~ ' from ' ~ fresh -%}
+    {%- set standing_rows -%}
         {%- if config.get('meta', {}).get('is_compared_whole') -%}
             select {{ columns }} from {{ target_relation }}
         {%- else -%}
@@ -25,9 +26,9 @@
         insert into {{ source('aura', 'changed_keys') }} (model, key_hash, invocation_id)
         select distinct '{{ model_name }}', differing._key_hash, '{{ invocation_id }}'
         from (
-            (select {{ columns }} from {{ fresh }} except {{ standing }})
+            ({{ counted_rows(fresh_rows, columns) }} except {{ counted_rows(standing_rows, columns) }})
             union all
-            ({{ standing }} except select {{ columns }} from {{ fresh }})
+            ({{ counted_rows(standing_rows, columns) }} except {{ counted_rows(fresh_rows, columns) }})
         ) as differing;
 
         insert into {{ source('aura', 'changed_periods') }} (model, period)
@@ -51,6 +52,12 @@
     {%- endset -%}
     {{ return(adapter.dispatch('in_one_transaction')(replace_rows)) }}
 {% endmacro %}
+
+
+{#- `except` alone would take two equal rows for one. -#}
+{% macro counted_rows(rows, columns) -%}
+    select {{ columns }}, count(*) as copies from ({{ rows }}) as counted group by {{ columns }}
+{%- endmacro %}
 
 
 {#- dbt-duckdb runs a whole model in one transaction. -#}

@@ -1,0 +1,277 @@
+"""Turn one schema object of a contract into a `Contract`, and check what it says.
+
+Every expression is parsed and typed here, so that a wrong one fails before anything
+runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from aura_lake.contracts.columns import absent_columns, read_columns
+from aura_lake.contracts.contract import Column, Contract, Kind, RowRule
+from aura_lake.contracts.custom_properties import TABLE, CustomProperties
+from aura_lake.contracts.element import Element
+from aura_lake.contracts.model import ModelTable
+from aura_lake.contracts.names import check_table_name
+from aura_lake.contracts.problems import did_you_mean
+from aura_lake.contracts.quality import PlacedRule, read_freshness, read_rules
+from aura_lake.contracts.rules import Expression, parse_expression, producer_dtypes
+from aura_lake.errors import ContractError
+
+_KINDS = tuple(kind.value for kind in Kind)
+_DECIMALS = ("precise", "string", "double")
+_ONLY: Mapping[str, tuple[Kind, ...]] = {
+    "ordering": (Kind.ROWS,),
+    "period": (Kind.CDC, Kind.ROWS),
+    "eventId": (Kind.EVENTS,),
+    "eventTime": (Kind.EVENTS,),
+    "decimals": (Kind.CDC,),
+    "placeholder": (Kind.CDC,),
+}
+
+
+def read_table(
+    contract: Element,
+    table: Element,
+    feed: str,
+    model: Mapping[str, ModelTable],
+    *,
+    currency: str | None,
+    owners: Mapping[str, str],
+    check_expressions: bool = True,
+) -> Contract | None:
+    """The contract of one table; None, and problems noted, where it has no usable name."""
+    name = table.text("name")
+    if name is None or not check_table_name(table, name):
+        return None
+    modelled = model.get(name)
+    if modelled is not None and modelled.computed:
+        table.problem(
+            f"{name!r} is computed by Aura Lake and takes no records.",
+            "Remove the contract.",
+            key="name",
+        )
+        return None
+    model_columns = {c.name: c for c in modelled.columns} if modelled else None
+    columns = read_columns(table, model_columns)
+    custom = CustomProperties(table, TABLE)
+    kind = _kind(table, custom, columns, modelled)
+    placed, table_rules = read_rules(table, columns)
+    table_rules += read_freshness(contract, name, columns)
+    absent = absent_columns(columns, model_columns, currency) if model_columns else ()
+    result = Contract(
+        table=name,
+        kind=kind,
+        feed=feed,
+        columns=(*columns, *absent),
+        row_rules=tuple(rule.rule for rule in placed),
+        table_rules=tuple(table_rules),
+        filter=custom.text("filter"),
+        array=custom.text("array"),
+        ordering=_named_column(custom, "ordering", columns),
+        period=_time_column(custom, "period", columns),
+        event_id=_named_columns(custom, "eventId", columns),
+        event_time=_time_column(custom, "eventTime", columns) or _event_time(kind, modelled, columns),
+        decimals=custom.choice("decimals", _DECIMALS) or "precise",
+        placeholder=custom.text("placeholder") or "__debezium_unavailable_value",
+        error_budget=_error_budget(custom),
+        version=contract.text("version") or "1.0.0",
+        owner=_owner(contract, name, owners),
+        description=_description(contract, table, modelled),
+        path=contract.document.file,
+    )
+    if check_expressions:
+        _check_expressions(table, custom, result, columns, placed)
+    return result
+
+
+def _kind(
+    table: Element, custom: CustomProperties, columns: Sequence[Column], modelled: ModelTable | None
+) -> Kind:
+    has_key = any(column.key_position is not None for column in columns)
+    given = custom.choice("kind", _KINDS)
+    kind = Kind(given) if given else Kind.ROWS if has_key else Kind.EVENTS
+    if kind is Kind.EVENTS and has_key:
+        table.problem(
+            "events have no key: each record happened once.",
+            "Remove primaryKey and name what identifies an event in eventId; or write kind: "
+            "rows or cdc.",
+        )
+    if kind is not Kind.EVENTS and not has_key:
+        reason = (
+            "the commerce model has no key for it; write kind: events"
+            if modelled is not None and not modelled.key
+            else "mark the key's columns with primaryKey: true, or write kind: events"
+        )
+        table.problem(f"a table of kind {kind.value} needs a key.", f"In this table {reason}.")
+    for name, kinds in _ONLY.items():
+        if name in custom and kind not in kinds:
+            listed = " or ".join(option.value for option in kinds)
+            custom.problem(
+                name,
+                f"{name!r} is for tables of kind {listed}, and this one is {kind.value}.",
+                "Remove it, or change the kind.",
+            )
+    return kind
+
+
+def _named_column(custom: CustomProperties, name: str, columns: Sequence[Column]) -> str | None:
+    wanted = custom.text(name)
+    column = None if wanted is None else _known(custom, name, wanted, columns)
+    return None if column is None else column.silver_name
+
+
+def _known(
+    custom: CustomProperties, name: str, wanted: str, columns: Sequence[Column]
+) -> Column | None:
+    for column in columns:
+        if wanted == column.name:
+            return column
+    custom.problem(
+        name,
+        f"{name!r} names the column {wanted!r}, which the table does not have.",
+        did_you_mean(wanted, [column.name for column in columns]),
+    )
+    return None
+
+
+def _named_columns(
+    custom: CustomProperties, name: str, columns: Sequence[Column]
+) -> tuple[str, ...]:
+    found = (_known(custom, name, wanted, columns) for wanted in custom.texts(name))
+    return tuple(column.silver_name for column in found if column is not None)
+
+
+def _time_column(custom: CustomProperties, name: str, columns: Sequence[Column]) -> str | None:
+    wanted = custom.text(name)
+    column = _known(custom, name, wanted, columns) if wanted is not None else None
+    if column is None:
+        return None
+    if not column.dtype.is_temporal():
+        custom.problem(
+            name,
+            f"{name!r} names {column.name!r}, which is {column.logical_type}.",
+            "Name a timestamp or date column.",
+        )
+    return column.silver_name
+
+
+def _event_time(
+    kind: Kind, modelled: ModelTable | None, columns: Sequence[Column]
+) -> str | None:
+    """The model's time of an event, where the contract has that column and names no other."""
+    time = modelled.event_time if modelled and kind is Kind.EVENTS else None
+    return time if time in {column.name for column in columns} else None
+
+
+def _error_budget(custom: CustomProperties) -> float | None:
+    budget = custom.number("errorBudget")
+    if budget is not None and not 0 < budget < 1:
+        custom.problem(
+            "errorBudget", f"the error budget is {budget}.", "0.01 lets one record in 100 wait."
+        )
+    return budget
+
+
+def _owner(contract: Element, table: str, owners: Mapping[str, str]) -> str | None:
+    team = contract.value.get("team")
+    if isinstance(team, dict) and isinstance(team.get("name"), str):
+        return f"team:{team['name']}"
+    return owners.get(table) or owners.get("default")
+
+
+def _description(contract: Element, table: Element, modelled: ModelTable | None) -> str:
+    own = table.text("description")
+    overall = contract.value.get("description")
+    purpose = overall.get("purpose") if isinstance(overall, dict) else None
+    return own or purpose or (modelled.description if modelled else "")
+
+
+def _check_expressions(
+    table: Element,
+    custom: CustomProperties,
+    contract: Contract,
+    columns: Sequence[Column],
+    placed: Sequence[PlacedRule],
+) -> None:
+    dtypes = {column.name: column.dtype for column in columns}
+    elements = {e.value.get("name"): e for e in table.children("properties")}
+    if contract.filter is not None:
+        what = _wrong_filter(contract.filter)
+        if what is not None:
+            custom.problem("filter", f"the filter is wrong: {what.what}", what.fix)
+    for column in columns:
+        if column.transform is not None:
+            what = _wrong_transform(column)
+            if what is not None:
+                elements[column.name].problem(
+                    f"the transformLogic of {column.name!r} is wrong: {what.what}",
+                    what.fix,
+                    key="transformLogic",
+                )
+    for rule in placed:
+        what = _wrong_rule(rule.rule, dtypes)
+        if what is not None:
+            rule.element.problem(
+                f"the rule {rule.rule.name!r} is wrong: {what.what}", what.fix, key=rule.key
+            )
+
+
+def _wrong_filter(text: str) -> ContractError | None:
+    try:
+        expression = parse_expression(text)
+        return _not_a_condition(expression, producer_dtypes(expression.columns))
+    except ContractError as error:
+        return error
+
+
+def _wrong_rule(rule: RowRule, dtypes: Mapping[str, pl.DataType]) -> ContractError | None:
+    try:
+        expression = parse_expression(rule.expression)
+        wrong = _not_a_condition(expression, dtypes)
+    except ContractError as error:
+        return error
+    if wrong is None and not expression.columns:
+        return ContractError("it names no column.", fix="A rule looks at the row it judges.")
+    return wrong
+
+
+def _not_a_condition(
+    expression: Expression, dtypes: Mapping[str, pl.DataType]
+) -> ContractError | None:
+    dtype = expression.dtype(dtypes)
+    if isinstance(dtype, pl.Boolean):
+        return None
+    return ContractError(
+        f"it is a value of type {dtype}, not a condition.", fix="Compare it, e.g. … > 0."
+    )
+
+
+def _wrong_transform(column: Column) -> ContractError | None:
+    try:
+        expression = parse_expression(column.transform or "")
+        dtype = expression.dtype(producer_dtypes(expression.columns))
+    except ContractError as error:
+        return error
+    if _may_become(dtype, column.dtype):
+        return None
+    return ContractError(
+        f"it gives {dtype}, and the column is {column.logical_type} ({column.dtype}).",
+        fix="Cast it, e.g. cast(… as decimal(18,4)). Text is read as if the producer had sent it.",
+    )
+
+
+def _may_become(dtype: pl.DataType, target: pl.DataType) -> bool:
+    """Whether a computed value may stand in a column without losing anything unseen."""
+    if isinstance(dtype, (pl.String, pl.Null)):
+        return True
+    if isinstance(target, pl.String):
+        return isinstance(dtype, (pl.Int64, pl.Decimal, pl.Boolean, pl.Date))
+    if isinstance(target, pl.Decimal):
+        return isinstance(dtype, (pl.Int64, pl.Decimal))
+    if isinstance(target, pl.Float64):
+        return isinstance(dtype, (pl.Int64, pl.Decimal, pl.Float64))
+    return dtype == target

@@ -1,0 +1,129 @@
+"""Publish: gold is built, tested, written as Delta, and shown to readers all at once.
+
+dbt builds and tests the models; the months that changed replace those of the Delta tables under `gold/`;
+then one small manifest of versions is swapped. A reader who pins the manifest sees tables that belong
+together and never waits for a writer. A table whose publication is held back, and exactly the models that
+are built from it, stay at their last good batch together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from aura_lake.delta.commit import Commit
+from aura_lake.delta.documents import read_document, write_document
+from aura_lake.delta.layout import Layout
+from aura_lake.lake import Lake
+from aura_lake.layouts import is_folded
+from aura_lake.steps.load import LOADED, source_table
+from aura_lake.warehouse.dbt_runner import DbtGold, DbtReport
+from aura_lake.warehouse.warehouse import PERIOD_COLUMN, UNDATED, Warehouse
+
+#: The document that says which versions belong together.
+MANIFEST = "gold/_manifest.json"
+
+#: Partition of a published model: the month of a fact, `all` for a dimension.
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class PublishReport:
+    """What one publication did: rows written by model, models held back with the table that holds them."""
+
+    build: DbtReport
+    written: dict[str, int] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def publish(
+    lake: Lake, warehouse: Warehouse, gold: DbtGold, *, held: Mapping[str, str], full_refresh: bool = False
+) -> PublishReport:
+    """Build, test and show every model that no held table stands above.
+
+    `held`: tables whose publication is held back, with the reason. Raises WarehouseError where a model
+    cannot be built. Models whose tests fail stay as they were published, and the others too: they would
+    not belong together.
+    """
+    started = time.monotonic()
+    warehouse.release()
+    sources = sorted(name for name in LOADED if source_table(name) in held)
+    excluded = [f"source:silver.{name}+" for name in sources]
+    build = gold.build(exclude=excluded or None, full_refresh=full_refresh)
+    models = [model.name for model in build.models if model.status == "success"]
+    marts = [name for name in models if name.startswith(("dim_", "fct_"))]
+    written: dict[str, int] = {}
+    if not build.failed_tests:
+        for name in marts:
+            rows = _publish_model(lake, warehouse, name)
+            if rows is not None:
+                written[name] = rows
+        warehouse.publish(marts)
+        _swap_manifest(lake, marts, held)
+        warehouse.clear_changed(marts)
+        warehouse.forget_touched()
+    warehouse.release()
+    return PublishReport(build, written, dict(held), time.monotonic() - started)
+
+
+def _publish_model(lake: Lake, warehouse: Warehouse, name: str) -> int | None:
+    """Replace the changed months of a published model; rows written, None where nothing changed."""
+    periods = warehouse.changed_periods(name)
+    if not periods:
+        return None
+    everything = None in periods
+    rows = pl.DataFrame(warehouse.read(name, None if everything else periods))
+    rows = rows.select(pl.col(column).cast(_delta_type(dtype)) for column, dtype in rows.schema.items())
+    if PERIOD_COLUMN in rows.columns:
+        period = pl.col(PERIOD_COLUMN).dt.strftime("%Y-%m").fill_null(UNDATED)
+    else:
+        period = pl.lit(WHOLE)
+    rows = rows.with_columns(_period=period)
+    table = lake.gold(name, Layout(columns=dict(rows.schema), partition_by=("_period",)))
+    with Commit(table) as commit:
+        files = table.files()
+        if not everything and "partition._period" in files.columns:
+            files = files.filter(pl.col("partition._period").is_in([p for p in periods if p is not None]))
+        if not files.is_empty():
+            commit.remove(files)
+        commit.add(rows)
+        number = table.watermark("publication")
+        commit.publish({"publication": (number, number + 1)}, metadata={"model": name})
+    return rows.height
+
+
+def _delta_type(dtype: pl.DataType) -> pl.DataType:
+    """The type a column is published in: UTC microseconds, signed integers, exact decimals."""
+    if isinstance(dtype, pl.Datetime):
+        return pl.Datetime("us", "UTC")
+    if dtype in (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.UInt32):
+        return pl.Int64()
+    return dtype
+
+
+def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str]) -> None:
+    """Show the new versions, all at once; held tables keep the versions they had."""
+    before = read_document(lake, MANIFEST) or {}
+    tables: dict[str, Any] = dict(before.get("tables", {}))
+    for name in models:
+        table = lake.gold(name)
+        if table.exists:
+            tables[f"gold.{name}"] = table.version
+    for name, contract in lake.shop.contracts.items():
+        if name in held:
+            continue
+        tables[f"silver.{name}_log"] = lake.log(contract).version
+        if is_folded(contract):
+            tables[f"silver.{name}"] = lake.current(contract).version
+            tables[f"silver.{name}_history"] = lake.history(contract).version
+    if "orders" not in held and lake.touchpoints().exists:
+        tables["silver.order_touchpoints"] = lake.touchpoints().version
+    document = {"published_at": datetime.now(UTC).isoformat(), "tables": tables, "held": dict(held)}
+    if {**before, "published_at": None} != {**document, "published_at": None}:
+        write_document(lake, MANIFEST, document)
