@@ -94,7 +94,7 @@ VERSION: dict[str, pl.DataType] = {
 
 def table_columns(contract: Contract) -> dict[str, pl.DataType]:
     """The columns of the silver table itself, personal ones as text hashes."""
-    return {c.silver_name: pl.String() if c.personal else c.dtype for c in contract.columns}
+    return {column.silver_name: column.silver_dtype for column in contract.columns}
 
 
 def log_layout(contract: Contract) -> Layout:

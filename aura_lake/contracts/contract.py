@@ -75,6 +75,11 @@ class Column:
         """Name in silver: personal columns stand hashed, with the suffix `_hash`."""
         return f"{self.name}_hash" if self.personal else self.name
 
+    @property
+    def silver_dtype(self) -> pl.DataType:
+        """Type in silver: a hash is text."""
+        return pl.String() if self.personal else self.dtype
+
 
 @dataclass(frozen=True)
 class RowRule:

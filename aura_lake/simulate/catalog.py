@@ -25,12 +25,8 @@ CATEGORIES = (
         1_900,
         89_900,
     ),
-    Range(
-        "Laptops", ("Notebook", "Laptop Sleeve", "Dock"), ("Kestrel", "Slate", "Northwind"), 4_900, 189_900
-    ),
-    Range(
-        "Audio", ("Headphones", "Earbuds", "Speaker", "Soundbar"), ("Sonora", "Orbit", "Vale"), 2_900, 49_900
-    ),
+    Range("Laptops", ("Notebook", "Laptop Sleeve", "Dock"), ("Kestrel", "Slate", "Northwind"), 4_900, 189_900),
+    Range("Audio", ("Headphones", "Earbuds", "Speaker", "Soundbar"), ("Sonora", "Orbit", "Vale"), 2_900, 49_900),
     Range(
         "Kitchen",
         ("Kettle", "Blender", "Pan", "Knife Set", "Café Press"),
@@ -121,9 +117,7 @@ WAYS: Choice[Way] = Choice(
     )
 )
 
-DEVICES: Choice[str] = Choice(
-    (("iOS", 38.0), ("Android", 29.0), ("Windows", 19.0), ("macOS", 11.0), ("Linux", 3.0))
-)
+DEVICES: Choice[str] = Choice((("iOS", 38.0), ("Android", 29.0), ("Windows", 19.0), ("macOS", 11.0), ("Linux", 3.0)))
 
 #: Business of an hour of the day (UTC): asleep at 9, busiest in the American evening.
 HOURS: Choice[int] = Choice(
@@ -135,6 +129,4 @@ HOURS: Choice[int] = Choice(
     )
 )  # fmt: skip
 
-PAYMENT_TYPES: Choice[str] = Choice(
-    (("credit_card", 58.0), ("debit_card", 16.0), ("paypal", 17.0), ("apple_pay", 9.0))
-)
+PAYMENT_TYPES: Choice[str] = Choice((("credit_card", 58.0), ("debit_card", 16.0), ("paypal", 17.0), ("apple_pay", 9.0)))

@@ -32,9 +32,7 @@ def moved(chance: Random, user: User, at_us: int) -> User:
     """The same customer in another city of the same region."""
     elsewhere = tuple(place for place in PLACES_BY_REGION[user.region] if place.city != user.city)
     place = elsewhere[below(chance, len(elsewhere))]
-    return user._replace(
-        city=place.city, state=place.state, zip_code=_zip_code(chance, place), updated_us=at_us
-    )
+    return user._replace(city=place.city, state=place.state, zip_code=_zip_code(chance, place), updated_us=at_us)
 
 
 def _zip_code(chance: Random, place: Place) -> str:

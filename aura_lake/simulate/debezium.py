@@ -51,10 +51,8 @@ def envelope(change: Change, start_us: int, snapshot: str = "false") -> Envelope
     """The event of a change. snapshot: Debezium's marker, e.g. first, true, last, false."""
     at_us = change.at_us
     lsn = lsn_of(at_us, change.step, start_us)
-    if change.op == "r":
-        sequence = f'[null,\\"{lsn}\\"]'
-    else:
-        sequence = f'[\\"{lsn_of(at_us, 0, start_us) - 56}\\",\\"{lsn}\\"]'
+    last_commit = "null" if change.op == "r" else f'\\"{lsn_of(at_us, 0, start_us) - 56}\\"'
+    sequence = f'[{last_commit},\\"{lsn}\\"]'
     if change.op == "d":
         row = f'"before":{_KEY_ONLY[change.table](change.row)},"after":null'
     else:

@@ -102,8 +102,7 @@ _ALL = (
         "change",
         400,
         9,
-        "the writer died in the middle of a record and then wrote it again: a cut copy stands"
-        " before the whole one",
+        "the writer died in the middle of a record and then wrote it again: a cut copy stands before the whole one",
         "quarantined (the cut copy)",
     ),
 )

@@ -7,7 +7,6 @@ Data Firehose names and fills its objects, JSON after JSON without a newline.
 
 from __future__ import annotations
 
-import os
 import zlib
 from pathlib import Path
 
@@ -32,8 +31,7 @@ def click_object(seed: int, hour: int) -> str:
     minute, second = int(chance.random() * 3), int(chance.random() * 60)
     at = f"{hour % 24:02d}-{minute:02d}-{second:02d}"
     return (
-        f"{CLICK_PREFIX}/{day:%Y/%m/%d}/{hour % 24:02d}/"
-        f"aura-clickstream-1-{day:%Y-%m-%d}-{at}-{uuid_text(chance)}.gz"
+        f"{CLICK_PREFIX}/{day:%Y/%m/%d}/{hour % 24:02d}/aura-clickstream-1-{day:%Y-%m-%d}-{at}-{uuid_text(chance)}.gz"
     )
 
 
@@ -48,5 +46,5 @@ def write_object(out: Path, name: str, text: str) -> int:
     data = packer.compress(text.encode()) + packer.flush()
     temporary = path.with_name(f"{path.name}.tmp")
     temporary.write_bytes(data)
-    os.replace(temporary, path)
+    temporary.replace(path)
     return len(data)

@@ -57,9 +57,7 @@ def place(chance: Random, number: int, at_us: int, user: User, basket: Sequence[
     discount = net * between(chance, 5, 15) // 100 if chance.random() < 0.12 else 0
     tax = ((net - discount) * TAX_PERCENT + 50) // 100
     amount = net + sum(line.shipping_amount for line in lines) - discount + tax
-    order = Order(
-        order_id, user.user_id, "created", amount, discount, tax, CURRENCY, user.region, at_us, at_us
-    )
+    order = Order(order_id, user.user_id, "created", amount, discount, tax, CURRENCY, user.region, at_us, at_us)
     return Placed(number, order, tuple(lines))
 
 
@@ -75,9 +73,7 @@ def life(chance: Random, placed: Placed) -> list[Change]:
     """
     order, lines = placed.order, placed.lines
     changes = [Change(order.created_us, 0, "orders", "c", order)]
-    changes += [
-        Change(order.created_us, step, "order_items", "c", line) for step, line in enumerate(lines, start=1)
-    ]
+    changes += [Change(order.created_us, step, "order_items", "c", line) for step, line in enumerate(lines, start=1)]
     draws = [chance.random() for _ in range(11)]
     cancelled_after = below(chance, 3) if draws[7] < 0.05 else None
     at_us = order.created_us
@@ -120,9 +116,7 @@ def _payments(order: Order, at_us: int, draws: Sequence[float]) -> list[Payment]
         payments.append(Payment(order.order_id, 1, "gift_card", gift, 1, at_us))
         rest -= gift
     installments = (3 if draws[2] < 0.6 else 6) if rest > 30_000 and draws[2] < 0.9 else 1
-    payments.append(
-        Payment(order.order_id, len(payments) + 1, PAYMENT_TYPES.at(draws[1]), rest, installments, at_us)
-    )
+    payments.append(Payment(order.order_id, len(payments) + 1, PAYMENT_TYPES.at(draws[1]), rest, installments, at_us))
     return payments
 
 

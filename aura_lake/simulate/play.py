@@ -99,9 +99,7 @@ def simulate_live(
     return LiveReport(files=files, hours=hour - plan.end_hour, records=dict(records))
 
 
-def _history(
-    plan: SimulationPlan, delivery: Delivery, progress: Progress | None
-) -> Iterator[tuple[str, str]]:
+def _history(plan: SimulationPlan, delivery: Delivery, progress: Progress | None) -> Iterator[tuple[str, str]]:
     """Name and text of every object of the plan.
 
     The snapshot first, then clicks by the hour and changes by the half day.

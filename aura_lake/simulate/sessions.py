@@ -102,9 +102,7 @@ def browse(
     return clicks
 
 
-def buy(
-    chance: Random, ordered_ms: int, user_id: str, basket: Sequence[str], shelf: Sequence[str]
-) -> list[Click]:
+def buy(chance: Random, ordered_ms: int, user_id: str, basket: Sequence[str], shelf: Sequence[str]) -> list[Click]:
     """The session of an order: views and carts before it, a purchase a line just after it."""
     random = chance.random
     visit = _visit(chance, user_id)

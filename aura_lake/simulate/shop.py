@@ -95,9 +95,7 @@ class LivingShop:
             for change in changes:
                 self._changes_of[change.at_us // HOUR_US].append(change)
             bought = [shelf[index] for index in basket]
-            quota -= self._keep(
-                sessions.buy(self._clicks, at_us // 1000, user.user_id, bought, shelf), quota, day_us
-            )
+            quota -= self._keep(sessions.buy(self._clicks, at_us // 1000, user.user_id, bought, shelf), quota, day_us)
         self._browse(day_us, known, quota, shelf)
 
     def _browse(self, day_us: int, known: int, quota: int, shelf: list[str]) -> None:
@@ -126,9 +124,7 @@ class LivingShop:
     def _place(self, at_us: int, user: User) -> tuple[list[int], list[Change]]:
         """An order with everything that will happen to it; which goods were in the basket."""
         chance = self._orders
-        basket = sorted(
-            {int(chance.random() ** 2 * len(self._products)) for _ in range(orders.basket_size(chance))}
-        )
+        basket = sorted({int(chance.random() ** 2 * len(self._products)) for _ in range(orders.basket_size(chance))})
         goods = [self._products[index] for index in basket]
         placed = orders.place(chance, self._ordered, at_us, user, goods)
         self._ordered += 1
@@ -159,15 +155,11 @@ class LivingShop:
             number = below(self._goods, len(self._products))
             product = repriced(self._goods, self._products[number], day_us + step * 1_009)
             self._products[number] = product
-            self._changes_of[day_us // HOUR_US].append(
-                Change(product.updated_us, step, "products", "u", product)
-            )
+            self._changes_of[day_us // HOUR_US].append(Change(product.updated_us, step, "products", "u", product))
         if day % 3 == 2:
             product = new_product(self._goods, len(self._products), day_us + 7_013)
             self._products.append(product)
-            self._changes_of[day_us // HOUR_US].append(
-                Change(product.created_us, 0, "products", "c", product)
-            )
+            self._changes_of[day_us // HOUR_US].append(Change(product.created_us, 0, "products", "c", product))
 
     def _move_customers(self, day_us: int) -> None:
         movers = 1 + len(self._users) // MESSES["address_changes"].every

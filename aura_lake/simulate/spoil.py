@@ -41,9 +41,7 @@ _SPOILERS = {
 }
 
 
-def spoil_life(
-    plan: SimulationPlan, chance: Random, placed: Placed, changes: Sequence[Change]
-) -> list[Change]:
+def spoil_life(plan: SimulationPlan, chance: Random, placed: Placed, changes: Sequence[Change]) -> list[Change]:
     """The order's changes after the messes of its number; at most one falls on an order."""
     hours = between(chance, 6, 60)
     number = placed.number

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aura_lake.contracts.contract import Shop
 from aura_lake.settings import Settings
 from aura_lake.warehouse.dbt_runner import DbtGold
-from aura_lake.warehouse.duckdb_warehouse import DuckDbWarehouse
+from aura_lake.warehouse.duckdb_warehouse import DuckDBWarehouse
 from aura_lake.warehouse.warehouse import Warehouse
 
 
@@ -19,7 +19,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
 
         return SnowflakeWarehouse(SnowflakeSettings.from_environment(settings.environ))
     settings.state.mkdir(parents=True, exist_ok=True)
-    return DuckDbWarehouse(settings.state / "warehouse.duckdb")
+    return DuckDBWarehouse(settings.state / "warehouse.duckdb")
 
 
 def open_gold(settings: Settings, shop: Shop) -> DbtGold:

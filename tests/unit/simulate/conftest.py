@@ -206,9 +206,7 @@ class Shop:
 
 def small_plan(mess: str = "none", seed: int = 11) -> SimulationPlan:
     """Nine days in which every mess happens."""
-    return SimulationPlan(
-        seed=seed, days=9, end=date(2026, 5, 11), orders=400, clicks=4_000, mess=mess_named(mess)
-    )
+    return SimulationPlan(seed=seed, days=9, end=date(2026, 5, 11), orders=400, clicks=4_000, mess=mess_named(mess))
 
 
 @pytest.fixture(scope="session")

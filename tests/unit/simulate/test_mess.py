@@ -42,9 +42,7 @@ def event(text: str) -> str:
 
 
 @pytest.mark.parametrize("mess", sorted(MESSES))
-def test_a_mess_happens_is_counted_and_agrees_with_the_reader(
-    mess: str, shop_with: Make, reader: Any
-) -> None:
+def test_a_mess_happens_is_counted_and_agrees_with_the_reader(mess: str, shop_with: Make, reader: Any) -> None:
     shop = shop_with(mess)
     assert shop.report.mess == {mess: shop.report.mess[mess]}
     assert shop.report.mess[mess] > 0
@@ -64,16 +62,12 @@ def test_a_mess_happens_is_counted_and_agrees_with_the_reader(
         ("broken_json", set(TABLES)),
     ],
 )
-def test_a_mess_touches_only_its_tables(
-    mess: str, tables: set[str], clean_shop: Any, shop_with: Make
-) -> None:
+def test_a_mess_touches_only_its_tables(mess: str, tables: set[str], clean_shop: Any, shop_with: Make) -> None:
     differing = files_that_differ(clean_shop, shop_with(mess))
     assert differing <= tables | {"products"} if mess == "redeliveries" else differing == tables
 
 
-def test_redeliveries_add_copies_in_later_objects_and_change_no_result(
-    clean_shop: Any, shop_with: Make
-) -> None:
+def test_redeliveries_add_copies_in_later_objects_and_change_no_result(clean_shop: Any, shop_with: Make) -> None:
     shop = shop_with("redeliveries")
     added = 0
     for table in TABLES:
@@ -179,9 +173,7 @@ def test_a_purge_deletes_lines_payments_and_order_each_with_a_tombstone(
         assert [t for t in texts if t != "null" and not any(o in t for o in purged)] == kept
 
 
-def test_an_address_change_is_an_update_that_stays_in_the_region(
-    clean_shop: Any, shop_with: Make, reader: Any
-) -> None:
+def test_an_address_change_is_an_update_that_stays_in_the_region(clean_shop: Any, shop_with: Make, reader: Any) -> None:
     shop = shop_with("address_changes")
     gone, more = differences(clean_shop, shop, "users")
     assert not gone

@@ -61,9 +61,7 @@ def test_amounts_follow_from_the_lines_and_are_paid_in_full(clean_shop: Any, rea
         paid[payment["order_id"]] += reader.cents(payment["amount"])
     for (order_id,), order in reading.live["orders"].items():
         amount = reader.cents(order["order_amount"])
-        assert amount == lines[order_id] - reader.cents(order["discount_amount"]) + reader.cents(
-            order["tax_amount"]
-        )
+        assert amount == lines[order_id] - reader.cents(order["discount_amount"]) + reader.cents(order["tax_amount"])
         assert paid[order_id] == (amount if order["approved_at"] else 0)
 
 
@@ -83,9 +81,7 @@ def test_orders_move_through_their_states_and_never_back(clean_shop: Any) -> Non
 def test_every_reference_exists(clean_shop: Any) -> None:
     live = clean_shop.reading().live
     assert {order["user_id"] for order in live["orders"].values()} <= {key for (key,) in live["users"]}
-    assert {line["product_id"] for line in live["order_items"].values()} <= {
-        key for (key,) in live["products"]
-    }
+    assert {line["product_id"] for line in live["order_items"].values()} <= {key for (key,) in live["products"]}
     assert {line["order_id"] for line in live["order_items"].values()} == {key for (key,) in live["orders"]}
 
 
@@ -106,11 +102,7 @@ def test_a_purchase_has_a_session_before_it(clean_shop: Any, reader: Any) -> Non
         sessions[click["session_id"]].append(click)
     purchases = [clicks for clicks in sessions.values() if any(c["event_type"] == "purchase" for c in clicks)]
     started = len(
-        [
-            o
-            for o in reading.live["orders"].values()
-            if reader.instant(o["created_at"]).date() >= clean_shop.plan.start
-        ]
+        [o for o in reading.live["orders"].values() if reader.instant(o["created_at"]).date() >= clean_shop.plan.start]
     )
     assert len(purchases) == started
     for clicks in purchases:
