@@ -206,8 +206,7 @@ def _personal(element: Element, name: str, modelled: Column | None) -> bool:
     if given is not None and folded not in (*PERSONAL, *NOT_PERSONAL):
         element.problem(
             f"the classification {given!r} does not say whether {name!r} is personal.",
-            f"{did_you_mean(folded, (*PERSONAL, *NOT_PERSONAL))} "
-            f"Hashed before silver are: {', '.join(PERSONAL)}.",
+            f"{did_you_mean(folded, (*PERSONAL, *NOT_PERSONAL))} Hashed before silver are: {', '.join(PERSONAL)}.",
             key="classification",
         )
     if modelled is None:
@@ -248,9 +247,7 @@ def _time_zone(element: Element) -> str | None:
     if zone is None or options is None:
         return None
     if not is_time_zone(zone):
-        options.problem(
-            f"there is no time zone {zone!r}.", "Write e.g. Europe/Berlin.", key="defaultTimezone"
-        )
+        options.problem(f"there is no time zone {zone!r}.", "Write e.g. Europe/Berlin.", key="defaultTimezone")
     return zone
 
 
@@ -263,9 +260,7 @@ def is_time_zone(name: str) -> bool:
     return True
 
 
-def _check_names(
-    table: Element, model: Mapping[str, Column], columns: Mapping[str, Column]
-) -> None:
+def _check_names(table: Element, model: Mapping[str, Column], columns: Mapping[str, Column]) -> None:
     key = {name for name, column in model.items() if column.key_position is not None}
     for name in sorted(key - columns.keys()):
         table.problem(

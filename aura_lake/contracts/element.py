@@ -42,15 +42,18 @@ class Element:
 
     def text(self, key: str) -> str | None:
         """The text under `key`."""
-        return self._typed(key, str, "text", "Quote it.")
+        found: str | None = self._typed(key, str, "text", "Quote it.")
+        return found
 
     def flag(self, key: str) -> bool | None:
         """The true or false under `key`."""
-        return self._typed(key, bool, "true or false", "Write true or false.")
+        found: bool | None = self._typed(key, bool, "true or false", "Write true or false.")
+        return found
 
     def integer(self, key: str) -> int | None:
         """The whole number under `key`."""
-        return self._typed(key, int, "a whole number", "Write its digits.")
+        found: int | None = self._typed(key, int, "a whole number", "Write its digits.")
+        return found
 
     def child(self, key: str) -> Element | None:
         """The mapping under `key`."""
@@ -66,9 +69,7 @@ class Element:
                 below.append(self._below(item, key, position))
             else:
                 at = self.document.line((*self.path, key, position))
-                self.problems.add(
-                    self.document.file, at, f"an entry of {key!r} has no keys.", "Give it keys."
-                )
+                self.problems.add(self.document.file, at, f"an entry of {key!r} has no keys.", "Give it keys.")
         return below
 
     def _below(self, value: dict[str, Any], *steps: str | int) -> Element:

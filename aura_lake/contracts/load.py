@@ -29,13 +29,11 @@ _SHOP_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-def load_shop(
-    path: Path, environment: str, environ: Mapping[str, str], *, verify: bool = True
-) -> Shop:
+def load_shop(path: Path, environment: str, environ: Mapping[str, str], *, verify: bool = True) -> Shop:
     """The shop in the folder `path`, with the servers of `environment`.
 
     `environ` is what `${VAR}` in a server's location is expanded in. `verify=False` leaves
-    out ODCS's JSON Schema and the typing of expressions (three quarters of a second), for
+    out ODCS's JSON Schema and the typing of expressions (half a second, mostly imports), for
     commands that only look at a lake whose contracts were checked when it was written.
 
     Raises `ContractError` (`ShopProblems`) with every problem of every file.
@@ -59,9 +57,7 @@ def load_shop(
     )
 
 
-def load_contract(
-    file: Path, environment: str = "local", environ: Mapping[str, str] | None = None
-) -> Contract:
+def load_contract(file: Path, environment: str = "local", environ: Mapping[str, str] | None = None) -> Contract:
     """The contract in one file, read with its shop; raises as `load_shop` does."""
     shop = load_shop(file.parent, environment, environ or {})
     for contract in shop.contracts.values():
@@ -118,9 +114,7 @@ def _read_settings(path: Path, problems: Problems) -> dict[str, Any]:
         return settings
     for key in shop.value:
         if key not in _SHOP_KEYS:
-            shop.problem(
-                f"the key {key!r} means nothing here.", did_you_mean(key, _SHOP_KEYS), key=key
-            )
+            shop.problem(f"the key {key!r} means nothing here.", did_you_mean(key, _SHOP_KEYS), key=key)
     settings["id"] = _shop_id(shop)
     settings["time_zone"] = _shop_time_zone(shop)
     settings["currency"] = _shop_currency(shop)
@@ -143,18 +137,14 @@ def _shop_id(shop: Element) -> str:
 def _shop_time_zone(shop: Element) -> str:
     zone = shop.text("timeZone") or "UTC"
     if not is_time_zone(zone):
-        shop.problem(
-            f"there is no time zone {zone!r}.", "Write e.g. Europe/Berlin.", key="timeZone"
-        )
+        shop.problem(f"there is no time zone {zone!r}.", "Write e.g. Europe/Berlin.", key="timeZone")
     return zone
 
 
 def _shop_currency(shop: Element) -> str | None:
     currency = shop.text("currency")
     if currency is not None and not _CURRENCY.fullmatch(currency):
-        shop.problem(
-            f"{currency!r} is no currency.", "Three capitals of ISO 4217, e.g. EUR.", key="currency"
-        )
+        shop.problem(f"{currency!r} is no currency.", "Three capitals of ISO 4217, e.g. EUR.", key="currency")
     return currency
 
 
@@ -221,9 +211,7 @@ class _Reading:
         if not tables:
             return
         if len(tables) > 1:
-            tables[1].problem(
-                f"the contract holds {len(tables)} tables.", "Write one file a table.", key="name"
-            )
+            tables[1].problem(f"the contract holds {len(tables)} tables.", "Write one file a table.", key="name")
         if len(feeds) > 1:
             contract.problem(
                 f"the table has {len(feeds)} servers in the environment {self._environment!r}.",
@@ -238,7 +226,7 @@ class _Reading:
             model,
             currency=self._settings["currency"],
             owners=self._settings["owners"],
-            check_expressions=self._verify,
+            verify=self._verify,
         )
         if read is not None:
             self._add_contract(tables[0], read)
@@ -254,8 +242,7 @@ class _Reading:
                 target, _, column = (rule.references or "").partition(".")
                 if rule.references is not None and column not in known.get(target, set()):
                     self._elements[table].problem(
-                        f"the rule {rule.name!r} refers to {rule.references!r}, which no "
-                        "contract has.",
+                        f"the rule {rule.name!r} refers to {rule.references!r}, which no contract has.",
                         did_you_mean(rule.references, [f"{t}.{c}" for t in known for c in known[t]]),
                     )
 
@@ -270,8 +257,7 @@ class _Reading:
             server.problem(
                 f"the server {feed.name!r} is defined otherwise in "
                 f"{self._feed_places[feed.name].name}: one has {_differences(standing, feed)}.",
-                "Contracts that name the same server share one feed: make them agree, or name "
-                "this one otherwise.",
+                "Contracts that name the same server share one feed: make them agree, or name this one otherwise.",
                 key="server",
             )
         elif not standing.description:

@@ -75,8 +75,7 @@ def check_rule_name(rule: Element, name: str | None) -> bool:
         return True
     rule.problem(
         "the rule has no name." if name is None else f"{name!r} cannot name a rule.",
-        "A rule's name is a sentence of at most 100 characters in snake_case, e.g. "
-        "order_amount_is_positive.",
+        "A rule's name is a sentence of at most 100 characters in snake_case, e.g. order_amount_is_positive.",
         key="name",
     )
     return False

@@ -38,14 +38,13 @@ def _without_unknown_keys(contract: Element) -> dict[str, Any]:
     """A copy of the document with only known keys; the others are noted."""
     from open_data_contract_standard.model import OpenDataContractStandard
 
-    return _known_part(contract, contract.value, (), OpenDataContractStandard)
+    known: dict[str, Any] = _known_part(contract, contract.value, (), OpenDataContractStandard)
+    return known
 
 
 def _known_part(contract: Element, value: Any, path: Path_, model: Any) -> Any:
     if isinstance(value, list):
-        return [
-            _known_part(contract, item, (*path, index), model) for index, item in enumerate(value)
-        ]
+        return [_known_part(contract, item, (*path, index), model) for index, item in enumerate(value)]
     if not isinstance(value, dict) or model is None:
         return value
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
@@ -108,9 +107,7 @@ def _explain(error: Any) -> tuple[str, str]:
         return f"{missing!r} is missing{where}.", f"Add {missing}: {_example(missing)}".rstrip()
     if error.validator == "enum":
         options = [str(option) for option in error.validator_value]
-        return f"{error.instance!r} is not a value of {name}.", did_you_mean(
-            str(error.instance), options
-        )
+        return f"{error.instance!r} is not a value of {name}.", did_you_mean(str(error.instance), options)
     if error.validator == "type":
         wanted = error.validator_value
         wanted = wanted if isinstance(wanted, str) else " or ".join(wanted)

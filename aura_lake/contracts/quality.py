@@ -43,9 +43,7 @@ class PlacedRule:
     key: str
 
 
-def read_rules(
-    table: Element, columns: Sequence[Column]
-) -> tuple[list[PlacedRule], list[TableRule]]:
+def read_rules(table: Element, columns: Sequence[Column]) -> tuple[list[PlacedRule], list[TableRule]]:
     """The rules of a table, of each of its columns, and of the contract's SLAs."""
     rows: list[PlacedRule] = []
     tables: list[TableRule] = []
@@ -95,7 +93,8 @@ def read_freshness(contract: Element, table: str, columns: Sequence[Column]) -> 
             )
         elif hours is None or not isinstance(value, (int, float)) or value <= 0:
             sla.problem(
-                "the freshness is not a length of time.", "Write e.g. value: 24, unit: h.",
+                "the freshness is not a length of time.",
+                "Write e.g. value: 24, unit: h.",
                 key="value",
             )
         else:
@@ -217,9 +216,7 @@ def _value_expression(quality: Element, metric: str | None, owner: Column | None
     if metric == "nullValues":
         return f"{column} is not null"
     if metric == "missingValues":
-        return f"{column} is not null" + (
-            f" and trim({column}) <> ''" if isinstance(owner.dtype, pl.String) else ""
-        )
+        return f"{column} is not null" + (f" and trim({column}) <> ''" if isinstance(owner.dtype, pl.String) else "")
     values = _arguments(quality).get("validValues")
     if metric == "invalidValues" and isinstance(values, list) and values:
         return f"{column} in ({', '.join(_literal(value) for value in values)})"
@@ -267,9 +264,7 @@ def _read_relationship(
     )
 
 
-def _refuse_repeated(
-    table: Element, rows: Sequence[PlacedRule], tables: Sequence[TableRule]
-) -> None:
+def _refuse_repeated(table: Element, rows: Sequence[PlacedRule], tables: Sequence[TableRule]) -> None:
     seen: set[str] = set()
     for name in [*(placed.rule.name for placed in rows), *(rule.name for rule in tables)]:
         if name in seen:

@@ -56,9 +56,7 @@ _CASTS: dict[TypeName, frozenset[TypeName]] = {
     TypeName.TEXT: frozenset(TypeName) - {TypeName.NULL, TypeName.INTERVAL},
     TypeName.BOOLEAN: frozenset({TypeName.TEXT, TypeName.INTEGER}),
     TypeName.INTEGER: frozenset({TypeName.TEXT, TypeName.DECIMAL, TypeName.DOUBLE}),
-    TypeName.DECIMAL: frozenset(
-        {TypeName.TEXT, TypeName.INTEGER, TypeName.DECIMAL, TypeName.DOUBLE}
-    ),
+    TypeName.DECIMAL: frozenset({TypeName.TEXT, TypeName.INTEGER, TypeName.DECIMAL, TypeName.DOUBLE}),
     TypeName.DOUBLE: frozenset({TypeName.DOUBLE}),
     TypeName.DATE: frozenset({TypeName.TEXT, TypeName.TIMESTAMP}),
     TypeName.TIMESTAMP: frozenset({TypeName.DATE, TypeName.TIMESTAMP}),
@@ -188,9 +186,7 @@ class _Checker:
         value = Decimal(text)
         scale = -int(value.as_tuple().exponent)
         if len(digits) > types.MAX_DIGITS:
-            raise _misfit(
-                node, f"the number {text} has more than 38 digits", "Use a shorter number."
-            )
+            raise _misfit(node, f"the number {text} has more than 38 digits", "Use a shorter number.")
         return _constant(types.decimal(max(len(digits.lstrip("0")), scale, 1), scale), value)
 
     def _in_range(self, node: exp.Expr, value: int) -> int:
@@ -348,9 +344,7 @@ class _Checker:
             digits, scale = int(sizes[0]), int(sizes[1])
             if 1 <= digits <= 36 and scale <= digits:
                 return types.decimal(digits, scale)
-            raise _misfit(
-                node, f"decimal({digits},{scale})", "A decimal has 1 to 36 digits, e.g. (18,4)."
-            )
+            raise _misfit(node, f"decimal({digits},{scale})", "A decimal has 1 to 36 digits, e.g. (18,4).")
         if name in _CAST_TARGETS and not sizes:
             return _CAST_TARGETS[name]
         raise _misfit(node, f"the type {wanted.sql('duckdb')}", f"The types are {CAST_TYPES}.")
@@ -409,9 +403,7 @@ class _Checker:
         left, right = self.check(node.this), self.check(node.expression)
         divisor = right.value if right.is_literal else None
         if left.type != types.INTEGER or right.type != types.INTEGER or not divisor:
-            raise _misfit(
-                node, "% takes an integer and a whole number above 0", "Write e.g. quantity % 12."
-            )
+            raise _misfit(node, "% takes an integer and a whole number above 0", "Write e.g. quantity % 12.")
         return Node("modulo", types.INTEGER, (left,), (divisor,))
 
     def _negative(self, node: exp.Neg) -> Node:
@@ -472,9 +464,7 @@ class _Checker:
             )
         return _convert(checked, types.TEXT)
 
-    def _text_function(
-        self, operation: str, node: exp.Expr, result: RuleType = types.TEXT
-    ) -> Node:
+    def _text_function(self, operation: str, node: exp.Expr, result: RuleType = types.TEXT) -> Node:
         return Node(operation, result, (self._text(node.this),))
 
     def _part_test(self, operation: str, node: exp.Binary) -> Node:
@@ -539,9 +529,7 @@ class _Checker:
         separator = self._literal_text(node.args.get("delimiter"), "split_part's separator")
         number = self._literal_count(node.args.get("part_index"), "split_part's number")
         if not separator or not 1 <= number <= 100:
-            raise _misfit(
-                node, "split_part has an empty separator or a part not in 1 to 100", "Mend it."
-            )
+            raise _misfit(node, "split_part has an empty separator or a part not in 1 to 100", "Mend it.")
         return Node("split_part", types.TEXT, (self._text(node.this),), (separator, number))
 
     def _end_part(self, operation: str, node: exp.Binary) -> Node:
@@ -552,9 +540,7 @@ class _Checker:
         length = self._literal_count(node.expression, "the length")
         filler = self._literal_text(node.args.get("fill_pattern"), "the character")
         if len(filler) != 1 or length > 1_000:
-            raise _misfit(
-                node, "lpad and rpad fill up to 1,000 with one character", "E.g. lpad(zip, 5, '0')."
-            )
+            raise _misfit(node, "lpad and rpad fill up to 1,000 with one character", "E.g. lpad(zip, 5, '0').")
         operation = "lpad" if node.args.get("is_left") else "rpad"
         return Node(operation, types.TEXT, (self._text(node.this),), (length, filler))
 
@@ -669,9 +655,7 @@ def _read_time(node: exp.Expr, literal: Node, target: RuleType) -> Node:
             return _constant(types.DATE, date.fromisoformat(text))
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise _misfit(
-            node, f"{text!r} is not a {target}", "Write e.g. '2018-01-31' or '2018-01-31 10:00'."
-        ) from None
+        raise _misfit(node, f"{text!r} is not a {target}", "Write e.g. '2018-01-31' or '2018-01-31 10:00'.") from None
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return _constant(types.TIMESTAMP, aware)
 

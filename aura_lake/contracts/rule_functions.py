@@ -68,9 +68,7 @@ OPERATORS = (
 )
 
 #: Types of a cast.
-CAST_TYPES = (
-    "varchar, integer, bigint, decimal(p,s), double, boolean, date, timestamp, timestamptz"
-)
+CAST_TYPES = "varchar, integer, bigint, decimal(p,s), double, boolean, date, timestamp, timestamptz"
 
 
 def allowed_list() -> str:

@@ -138,9 +138,7 @@ def _bracket(pattern: str, position: int) -> str:
         raise _refused(pattern, position)
     while index < len(inside):
         character = inside[index]
-        is_range = (
-            character == "-" and written and index + 1 < len(inside) and inside[index - 1] != "-"
-        )
+        is_range = character == "-" and written and index + 1 < len(inside) and inside[index - 1] != "-"
         if character == "[":
             raise _refused(pattern, position + 1 + index)
         if character == "\\":

@@ -328,9 +328,7 @@ _RENDERERS: dict[str, Callable[[Node, list[pl.Expr]], pl.Expr]] = {
     "right": lambda node, parts: parts[0].str.tail(int(str(node.settings[0]))),
     "lpad": _pad,
     "rpad": _pad,
-    "replace": lambda node, parts: parts[0].str.replace_all(
-        str(node.settings[0]), str(node.settings[1]), literal=True
-    ),
+    "replace": lambda node, parts: parts[0].str.replace_all(str(node.settings[0]), str(node.settings[1]), literal=True),
     "starts_with": lambda _, parts: parts[0].str.starts_with(parts[1]),
     "ends_with": lambda _, parts: parts[0].str.ends_with(parts[1]),
     "contains": lambda _, parts: parts[0].str.contains(parts[1], literal=True),

@@ -244,8 +244,7 @@ def _arithmetic(sql: _Renderer, node: Node, parts: list[str]) -> str:
     else:
         scales = [node.type.scale, node.type.scale]
     operands = [
-        sql.cast(part, types.decimal(MAX_DIGITS, scale), exact=False)
-        for part, scale in zip(parts, scales, strict=True)
+        sql.cast(part, types.decimal(MAX_DIGITS, scale), exact=False) for part, scale in zip(parts, scales, strict=True)
     ]
     result = f"({operands[0]} {sign} {operands[1]})"
     if not node.settings[0]:

@@ -226,8 +226,7 @@ def _refuse_unknown(node: exp.Expr) -> None:
     for name, value in node.args.items():
         if name not in arguments and not (value is None or value is False or value == []):
             raise ContractError(
-                f"{_label(node)}{place(node)} is used in a form ({name}) that the rule "
-                "language does not have.",
+                f"{_label(node)}{place(node)} is used in a form ({name}) that the rule language does not have.",
                 fix=allowed_list(),
             )
     if isinstance(node, exp.Anonymous):
@@ -245,9 +244,7 @@ def _not_allowed(node: exp.Expr) -> ContractError:
     hint = f"Did you mean {close[0]}? " if close and close[0] != label else ""
     if isinstance(node, exp.Func) and not isinstance(node, exp.Anonymous) and not hint:
         hint = f'If it is a column, write it in double quotes: "{label}". '
-    return ContractError(
-        f"{label!r}{place(node)} is not part of the rule language.", fix=hint + allowed_list()
-    )
+    return ContractError(f"{label!r}{place(node)} is not part of the rule language.", fix=hint + allowed_list())
 
 
 def _label(node: exp.Expr) -> str:

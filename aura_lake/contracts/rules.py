@@ -55,8 +55,7 @@ class Expression:
     def uses_landing_time(self) -> bool:
         """Whether it calls now(), so that Polars needs the column `landed_at`."""
         return any(
-            isinstance(node, exp.CurrentTimestamp)
-            or (isinstance(node, exp.Anonymous) and node.name.lower() == "now")
+            isinstance(node, exp.CurrentTimestamp) or (isinstance(node, exp.Anonymous) and node.name.lower() == "now")
             for node in self._tree.walk()
         )
 

@@ -158,8 +158,6 @@ def _delimiter(server: Element, custom: CustomProperties) -> str:
     delimiter = server.text("delimiter") if given is None else given
     delimiter = "," if delimiter is None else delimiter.replace("\\t", "\t")
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        server.problem(
-            f"the delimiter {delimiter!r} is not one character.", "Write ',' ';' '|' or '\\t'."
-        )
+        server.problem(f"the delimiter {delimiter!r} is not one character.", "Write ',' ';' '|' or '\\t'.")
         return ","
     return delimiter

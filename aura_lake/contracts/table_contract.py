@@ -1,25 +1,17 @@
-"""Turn one schema object of a contract into a `Contract`, and check what it says.
-
-Every expression is parsed and typed here, so that a wrong one fails before anything
-runs.
-"""
+"""Turn one schema object of a contract into a `Contract`, and check what it says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import polars as pl
-
 from aura_lake.contracts.columns import absent_columns, read_columns
-from aura_lake.contracts.contract import Column, Contract, Kind, RowRule
+from aura_lake.contracts.contract import Column, Contract, Kind
 from aura_lake.contracts.custom_properties import TABLE, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import ModelTable
 from aura_lake.contracts.names import check_table_name
 from aura_lake.contracts.problems import did_you_mean
-from aura_lake.contracts.quality import PlacedRule, read_freshness, read_rules
-from aura_lake.contracts.rules import Expression, parse_expression, producer_dtypes
-from aura_lake.errors import ContractError
+from aura_lake.contracts.quality import read_freshness, read_rules
 
 _KINDS = tuple(kind.value for kind in Kind)
 _DECIMALS = ("precise", "string", "double")
@@ -41,7 +33,7 @@ def read_table(
     *,
     currency: str | None,
     owners: Mapping[str, str],
-    check_expressions: bool = True,
+    verify: bool = True,
 ) -> Contract | None:
     """The contract of one table; None, and problems noted, where it has no usable name."""
     name = table.text("name")
@@ -83,22 +75,22 @@ def read_table(
         description=_description(contract, table, modelled),
         path=contract.document.file,
     )
-    if check_expressions:
-        _check_expressions(table, custom, result, columns, placed)
+    if verify:
+        # Imported here: without verification nothing needs the SQL parser.
+        from aura_lake.contracts.expressions import check_expressions
+
+        check_expressions(table, custom, result, columns, placed)
     return result
 
 
-def _kind(
-    table: Element, custom: CustomProperties, columns: Sequence[Column], modelled: ModelTable | None
-) -> Kind:
+def _kind(table: Element, custom: CustomProperties, columns: Sequence[Column], modelled: ModelTable | None) -> Kind:
     has_key = any(column.key_position is not None for column in columns)
     given = custom.choice("kind", _KINDS)
     kind = Kind(given) if given else Kind.ROWS if has_key else Kind.EVENTS
     if kind is Kind.EVENTS and has_key:
         table.problem(
             "events have no key: each record happened once.",
-            "Remove primaryKey and name what identifies an event in eventId; or write kind: "
-            "rows or cdc.",
+            "Remove primaryKey and name what identifies an event in eventId; or write kind: rows or cdc.",
         )
     if kind is not Kind.EVENTS and not has_key:
         reason = (
@@ -124,9 +116,7 @@ def _named_column(custom: CustomProperties, name: str, columns: Sequence[Column]
     return None if column is None else column.silver_name
 
 
-def _known(
-    custom: CustomProperties, name: str, wanted: str, columns: Sequence[Column]
-) -> Column | None:
+def _known(custom: CustomProperties, name: str, wanted: str, columns: Sequence[Column]) -> Column | None:
     for column in columns:
         if wanted == column.name:
             return column
@@ -138,9 +128,7 @@ def _known(
     return None
 
 
-def _named_columns(
-    custom: CustomProperties, name: str, columns: Sequence[Column]
-) -> tuple[str, ...]:
+def _named_columns(custom: CustomProperties, name: str, columns: Sequence[Column]) -> tuple[str, ...]:
     found = (_known(custom, name, wanted, columns) for wanted in custom.texts(name))
     return tuple(column.silver_name for column in found if column is not None)
 
@@ -159,9 +147,7 @@ def _time_column(custom: CustomProperties, name: str, columns: Sequence[Column])
     return column.silver_name
 
 
-def _event_time(
-    kind: Kind, modelled: ModelTable | None, columns: Sequence[Column]
-) -> str | None:
+def _event_time(kind: Kind, modelled: ModelTable | None, columns: Sequence[Column]) -> str | None:
     """The model's time of an event, where the contract has that column and names no other."""
     time = modelled.event_time if modelled and kind is Kind.EVENTS else None
     return time if time in {column.name for column in columns} else None
@@ -170,9 +156,7 @@ def _event_time(
 def _error_budget(custom: CustomProperties) -> float | None:
     budget = custom.number("errorBudget")
     if budget is not None and not 0 < budget < 1:
-        custom.problem(
-            "errorBudget", f"the error budget is {budget}.", "0.01 lets one record in 100 wait."
-        )
+        custom.problem("errorBudget", f"the error budget is {budget}.", "0.01 lets one record in 100 wait.")
     return budget
 
 
@@ -188,90 +172,3 @@ def _description(contract: Element, table: Element, modelled: ModelTable | None)
     overall = contract.value.get("description")
     purpose = overall.get("purpose") if isinstance(overall, dict) else None
     return own or purpose or (modelled.description if modelled else "")
-
-
-def _check_expressions(
-    table: Element,
-    custom: CustomProperties,
-    contract: Contract,
-    columns: Sequence[Column],
-    placed: Sequence[PlacedRule],
-) -> None:
-    dtypes = {column.name: column.dtype for column in columns}
-    elements = {e.value.get("name"): e for e in table.children("properties")}
-    if contract.filter is not None:
-        what = _wrong_filter(contract.filter)
-        if what is not None:
-            custom.problem("filter", f"the filter is wrong: {what.what}", what.fix)
-    for column in columns:
-        if column.transform is not None:
-            what = _wrong_transform(column)
-            if what is not None:
-                elements[column.name].problem(
-                    f"the transformLogic of {column.name!r} is wrong: {what.what}",
-                    what.fix,
-                    key="transformLogic",
-                )
-    for rule in placed:
-        what = _wrong_rule(rule.rule, dtypes)
-        if what is not None:
-            rule.element.problem(
-                f"the rule {rule.rule.name!r} is wrong: {what.what}", what.fix, key=rule.key
-            )
-
-
-def _wrong_filter(text: str) -> ContractError | None:
-    try:
-        expression = parse_expression(text)
-        return _not_a_condition(expression, producer_dtypes(expression.columns))
-    except ContractError as error:
-        return error
-
-
-def _wrong_rule(rule: RowRule, dtypes: Mapping[str, pl.DataType]) -> ContractError | None:
-    try:
-        expression = parse_expression(rule.expression)
-        wrong = _not_a_condition(expression, dtypes)
-    except ContractError as error:
-        return error
-    if wrong is None and not expression.columns:
-        return ContractError("it names no column.", fix="A rule looks at the row it judges.")
-    return wrong
-
-
-def _not_a_condition(
-    expression: Expression, dtypes: Mapping[str, pl.DataType]
-) -> ContractError | None:
-    dtype = expression.dtype(dtypes)
-    if isinstance(dtype, pl.Boolean):
-        return None
-    return ContractError(
-        f"it is a value of type {dtype}, not a condition.", fix="Compare it, e.g. … > 0."
-    )
-
-
-def _wrong_transform(column: Column) -> ContractError | None:
-    try:
-        expression = parse_expression(column.transform or "")
-        dtype = expression.dtype(producer_dtypes(expression.columns))
-    except ContractError as error:
-        return error
-    if _may_become(dtype, column.dtype):
-        return None
-    return ContractError(
-        f"it gives {dtype}, and the column is {column.logical_type} ({column.dtype}).",
-        fix="Cast it, e.g. cast(… as decimal(18,4)). Text is read as if the producer had sent it.",
-    )
-
-
-def _may_become(dtype: pl.DataType, target: pl.DataType) -> bool:
-    """Whether a computed value may stand in a column without losing anything unseen."""
-    if isinstance(dtype, (pl.String, pl.Null)):
-        return True
-    if isinstance(target, pl.String):
-        return isinstance(dtype, (pl.Int64, pl.Decimal, pl.Boolean, pl.Date))
-    if isinstance(target, pl.Decimal):
-        return isinstance(dtype, (pl.Int64, pl.Decimal))
-    if isinstance(target, pl.Float64):
-        return isinstance(dtype, (pl.Int64, pl.Decimal, pl.Float64))
-    return dtype == target

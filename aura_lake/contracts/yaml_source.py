@@ -150,9 +150,7 @@ class _Builder:
 
     def _key(self, frame: _Open, key: str, line: int) -> None:
         if key in frame.keys:
-            self._problems.add(
-                self._file, line, f"the key {key!r} stands twice here.", "Keep one of the two."
-            )
+            self._problems.add(self._file, line, f"the key {key!r} stands twice here.", "Keep one of the two.")
         frame.keys.add(key)
         frame.key = key
         self._lines[(*frame.path, key)] = line
@@ -162,9 +160,7 @@ class _Builder:
         if event.tag not in tags:
             raise _Refused(line, f"the tag {event.tag!r} is not read.", "Write a plain value.")
         if len(self._open) >= MAX_DEPTH:
-            raise _Refused(
-                line, f"the file is nested more than {MAX_DEPTH} levels deep.", "Make it flatter."
-            )
+            raise _Refused(line, f"the file is nested more than {MAX_DEPTH} levels deep.", "Make it flatter.")
         value: dict[str, Any] | list[Any]
         value = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self._place(line)
@@ -183,9 +179,7 @@ class _Builder:
         if event.anchor not in self._anchors:
             raise _Refused(line, f"the alias *{event.anchor} has no anchor.", "Write the value.")
         if self._aliases > MAX_ALIASES:
-            raise _Refused(
-                line, f"there are more than {MAX_ALIASES} aliases.", "Write the values out."
-            )
+            raise _Refused(line, f"there are more than {MAX_ALIASES} aliases.", "Write the values out.")
         value, size = self._anchors[event.anchor]
         self._put(value, size, line)
 

@@ -32,6 +32,9 @@ UNKNOWN_PERIOD = "unknown"
 #: Log rows folded in one commit; a first load of a large table takes several.
 FOLD_RECORDS = 2_000_000
 
+#: Rows of the partitions that are derived together.
+GROUP_RECORDS = 500_000
+
 
 @dataclass(frozen=True)
 class FoldReport:
@@ -119,16 +122,16 @@ def _fold_history(
         files = history.files()
         if from_scratch:
             commit.remove(files)
-        for bucket in sorted(touched):
-            mine = placed.filter(pl.col("_bucket") == bucket)
+        for buckets in _bucket_groups(touched, files, placed):
+            inside = pl.col("_bucket").is_in(buckets)
             before = None
             if not from_scratch:
-                before = history.scan().filter(pl.col("_bucket") == bucket).collect()
-                before = before.join(strays, on=UNIT, how="anti", nulls_equal=True)
-                before = pl.concat([before, strays.filter(pl.col("_bucket") == bucket).select(before.columns)])
-            rows = _derive_bucket(before, mine, truncates, contract, everything=empties_all, folded=folded)
+                before = history.scan().filter(inside).collect().join(strays, on=UNIT, how="anti", nulls_equal=True)
+                before = pl.concat([before, strays.filter(inside).select(before.columns)])
+            mine = placed.filter(inside)
+            rows = _derive_buckets(before, mine, truncates, contract, everything=empties_all, folded=folded)
             if not from_scratch and "partition._bucket" in files.columns:
-                commit.remove(files.filter(pl.col("partition._bucket") == bucket))
+                commit.remove(files.filter(pl.col("partition._bucket").is_in(buckets)))
             commit.add(rows.select(list(history.layout.columns)))
         standing_mark = history.watermark(LOG)
         if last > standing_mark:
@@ -137,6 +140,24 @@ def _fold_history(
             rebuilt = history.watermark("rebuild")
             commit.publish({"rebuild": (rebuilt, rebuilt + 1)}, metadata={"rebuild": contract.table})
     return folded
+
+
+def _bucket_groups(touched: set[str], files: pl.DataFrame, placed: pl.DataFrame) -> Iterator[list[str]]:
+    """The touched partitions in groups that fit into memory together."""
+    sizes = dict(placed.group_by("_bucket").len().iter_rows())
+    if "partition._bucket" in files.columns:
+        for bucket, count in files.group_by("partition._bucket").agg(pl.col("num_records").sum()).iter_rows():
+            sizes[bucket] = sizes.get(bucket, 0) + count
+    group: list[str] = []
+    held = 0
+    for bucket in sorted(touched):
+        if group and held + sizes.get(bucket, 0) > GROUP_RECORDS:
+            yield group
+            group, held = [], 0
+        group.append(bucket)
+        held += sizes.get(bucket, 0)
+    if group:
+        yield group
 
 
 def _fresh_rows(log: LakeTable, contract: Contract, read_to: int, last: int) -> pl.DataFrame:
@@ -151,7 +172,7 @@ def _fresh_rows(log: LakeTable, contract: Contract, read_to: int, last: int) -> 
     return rows
 
 
-def _derive_bucket(
+def _derive_buckets(
     before: pl.DataFrame | None,
     mine: pl.DataFrame,
     truncates: pl.DataFrame,
@@ -160,7 +181,7 @@ def _derive_bucket(
     everything: bool,
     folded: _Folded,
 ) -> pl.DataFrame:
-    """A partition of the history with the fresh changes in it."""
+    """Some partitions of the history with the fresh changes in them."""
     key = list(contract.key)
     changes = mine.filter(pl.col("verdict").is_in(["valid", "quarantined"])).with_columns(
         _is_valid=pl.col("verdict") == "valid"
