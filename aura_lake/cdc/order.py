@@ -28,7 +28,7 @@ def in_change_order(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     does not depend on the order of the input.
     """
     lane = [*key, "topic", "partition"]
-    borrowed = pl.col("_lsn").fill_null(-1).cum_max().over(lane)
+    borrowed = pl.coalesce("_lsn", pl.col("_lsn").fill_null(-1).cum_max().over(lane))
     rank = (
         pl.when(pl.col("_lsn").is_null())
         .then(BORROWED)

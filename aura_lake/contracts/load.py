@@ -36,7 +36,7 @@ def load_shop(path: Path, environment: str, environ: Mapping[str, str], *, verif
     out ODCS's JSON Schema and the typing of expressions (half a second, mostly imports), for
     commands that only look at a lake whose contracts were checked when it was written.
 
-    Raises `ContractError` (`ShopProblems`) with every problem of every file.
+    Raises `ContractError` (`ContractProblemsError`) with every problem of every file.
     """
     problems = Problems()
     settings = _read_settings(path, problems)

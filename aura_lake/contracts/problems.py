@@ -36,12 +36,12 @@ class Problems:
             self.found.append(problem)
 
     def raise_if_any(self, subject: str) -> None:
-        """Raise `ShopProblems` about `subject` if there is any problem, sorted by file and line."""
+        """Raise `ContractProblemsError` about `subject` if there is any problem, sorted by file and line."""
         if self.found:
-            raise ShopProblems(subject, tuple(sorted(self.found)))
+            raise ContractProblemsError(subject, tuple(sorted(self.found)))
 
 
-class ShopProblems(ContractError):
+class ContractProblemsError(ContractError):
     """Everything that is wrong with the files of a shop; `problems` has each with its place."""
 
     def __init__(self, subject: str, problems: tuple[Problem, ...]) -> None:

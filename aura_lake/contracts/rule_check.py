@@ -641,9 +641,9 @@ def _convert(node: Node, target: RuleType) -> Node:
         exponent = Decimal(1).scaleb(-target.scale)
         if Decimal(value) == Decimal(value).quantize(exponent):
             return _constant(target, Decimal(value).quantize(exponent))
-    if node.is_literal and target == types.TEXT and isinstance(value, (int, Decimal)):
-        if not isinstance(value, bool):
-            return _constant(types.TEXT, format(value, "f") if isinstance(value, Decimal) else str(value))
+    is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+    if is_number and target == types.TEXT:
+        return _constant(types.TEXT, format(value, "f") if isinstance(value, Decimal) else str(value))
     return Node("cast", target, (node,))
 
 

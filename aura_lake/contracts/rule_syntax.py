@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from aura_lake.contracts.rule_functions import FUNCTIONS, allowed_list
 from aura_lake.errors import ContractError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -131,7 +130,7 @@ def _absolute(location: str, shop: Path) -> str:
     """A local path made absolute from the shop's folder; s3:// as it is, without a last slash."""
     if "://" in location:
         return location.rstrip("/")
-    return os.path.normpath(os.path.join(os.path.abspath(shop), os.path.expanduser(location)))
+    return str((shop / Path(location).expanduser()).resolve())
 
 
 def _format(server: Element, location: str, include: str | None) -> Format:

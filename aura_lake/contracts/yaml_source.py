@@ -80,7 +80,7 @@ def read_document(file: Path, problems: Problems) -> Document | None:
         return _Builder(file, problems).build(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         problems.add(file, 1, f"byte {error.start} is not UTF-8.", "Save the file as UTF-8.")
-    except _Refused as refused:
+    except _RefusedError as refused:
         problems.add(file, refused.line, refused.what, refused.fix)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -96,7 +96,7 @@ def read_document(file: Path, problems: Problems) -> Document | None:
     return None
 
 
-class _Refused(ContractError):
+class _RefusedError(ContractError):
     """YAML that is correct and not accepted."""
 
     def __init__(self, line: int, what: str, fix: str) -> None:
@@ -124,7 +124,7 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _Refused(line, "a second document begins.", "One file, one contract.")
+                    raise _RefusedError(line, "a second document begins.", "One file, one contract.")
             elif isinstance(event, yaml.ScalarEvent):
                 self._scalar(event, line)
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -137,7 +137,7 @@ class _Builder:
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            raise _Refused(line, f"the tag {event.tag!r} is not read.", "Write a plain value.")
+            raise _RefusedError(line, f"the tag {event.tag!r} is not read.", "Write a plain value.")
         frame = self._open[-1] if self._open else None
         if frame is not None and isinstance(frame.value, dict) and frame.key is None:
             self._key(frame, event.value, line)
@@ -158,9 +158,9 @@ class _Builder:
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent, line: int) -> None:
         tags = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
         if event.tag not in tags:
-            raise _Refused(line, f"the tag {event.tag!r} is not read.", "Write a plain value.")
+            raise _RefusedError(line, f"the tag {event.tag!r} is not read.", "Write a plain value.")
         if len(self._open) >= MAX_DEPTH:
-            raise _Refused(line, f"the file is nested more than {MAX_DEPTH} levels deep.", "Make it flatter.")
+            raise _RefusedError(line, f"the file is nested more than {MAX_DEPTH} levels deep.", "Make it flatter.")
         value: dict[str, Any] | list[Any]
         value = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self._place(line)
@@ -177,9 +177,9 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent, line: int) -> None:
         self._aliases += 1
         if event.anchor not in self._anchors:
-            raise _Refused(line, f"the alias *{event.anchor} has no anchor.", "Write the value.")
+            raise _RefusedError(line, f"the alias *{event.anchor} has no anchor.", "Write the value.")
         if self._aliases > MAX_ALIASES:
-            raise _Refused(line, f"there are more than {MAX_ALIASES} aliases.", "Write the values out.")
+            raise _RefusedError(line, f"there are more than {MAX_ALIASES} aliases.", "Write the values out.")
         value, size = self._anchors[event.anchor]
         self._put(value, size, line)
 
@@ -191,13 +191,13 @@ class _Builder:
         if isinstance(frame.value, list):
             return (*frame.path, len(frame.value))
         if frame.key is None:
-            raise _Refused(line, "a key is not a plain word.", "Write keys as plain text.")
+            raise _RefusedError(line, "a key is not a plain word.", "Write keys as plain text.")
         return (*frame.path, frame.key)
 
     def _put(self, value: Any, size: int, line: int) -> None:
         self._values += size
         if self._values > MAX_VALUES:
-            raise _Refused(
+            raise _RefusedError(
                 line,
                 f"the file holds more than {MAX_VALUES:,} values, aliases counted in full.",
                 "Split it: one contract a table.",

@@ -107,7 +107,8 @@ class NextGood:
 
     Decoding at every brace of damaged bytes could cost the square of their length, so
     there is a budget that grows with the bytes read: when it is spent, a record that
-    begins like the last good one is taken undecoded (the splitter checks it afterwards).
+    begins like the last good one, behind a brace or a newline, is taken undecoded (the
+    splitter checks it afterwards).
     """
 
     def __init__(self) -> None:
@@ -169,8 +170,8 @@ class NextGood:
     def _find_undecoded(text: str, first: int, prefix: str | None) -> Decoded:
         if prefix is None:
             return Decoded(Outcome.DAMAGED, len(text))
-        found = text.find(prefix, first)
-        return Decoded(Outcome.WHOLE, found) if found >= 0 else Decoded(Outcome.DAMAGED, len(text))
+        found = re.compile(r"(?<=[}\n])" + re.escape(prefix)).search(text, first)
+        return Decoded(Outcome.WHOLE, found.start()) if found else Decoded(Outcome.DAMAGED, len(text))
 
 
 def _after_space(text: str, position: int) -> int:

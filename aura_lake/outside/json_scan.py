@@ -1,11 +1,13 @@
 """Where JSON values stand in a run of bytes, for whole windows at once.
 
 Only braces, brackets, quotes and backslashes are looked at: a few per record, found with
-vectorised comparisons. A piece is a run from an opening brace or bracket at depth 0 to
+vectorised comparisons. A value is a run from an opening brace or bracket at depth 0 to
 the one that brings the depth back to 0, outside strings. That is enough for good data.
-What could hide a damaged value is marked: inside a piece, a closing brace followed by an
-opening one with only white space between, in a string or not, happens in good data only
-within strings, and in damaged data wherever a piece has taken in its neighbour.
+
+Damage can make two records look like one. Two signs of it are marked, and only a decoder
+can clear them: within a value, a closing brace that touches an opening one (in good data
+only within strings), and a closing quote before a byte that cannot follow a string (a
+string that was cut off turns inside and outside round for everything behind it).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ _QUOTE = 0x22
 _BACKSLASH = 0x5C
 _LOWER = 0xDF  # folds { onto [ and } onto ]
 _GOES_ON = np.isin(np.arange(256), np.frombuffer(b" \t\r\n{[", np.uint8))
+_FOLLOWS_STRING = np.isin(np.arange(256), np.frombuffer(b" \t\r\n,:]}", np.uint8))
 _IS_SPACE = np.isin(np.arange(256), np.frombuffer(b" \t\r\n", np.uint8))
 
 
@@ -51,10 +54,9 @@ def scan(window: bytes) -> Scan:
     if not len(positions):
         empty = np.zeros(0, np.int64)
         return Scan(empty, empty, np.zeros(0, np.bool_), None, False, None)
-    marks = view[positions]
-    opens = (marks & 2) != 0  # { and [ have the bit that } and ] lack
-    is_inside = _inside_strings(window, view, positions)
-    outside = np.flatnonzero(~is_inside)
+    is_quote = _quotes(window, view)
+    opens = _opens(view, positions)
+    outside = np.flatnonzero(~_inside_strings(is_quote, positions))
     depth = np.cumsum(opens[outside].astype(np.int32) * 2 - 1, dtype=np.int32)
     extra_close = None
     below = np.flatnonzero(depth < 0)
@@ -74,15 +76,16 @@ def scan(window: bytes) -> Scan:
     touching = ~opens[:-1] & opens[1:] & ~is_boundary[:-1]
     hits = positions[:-1][touching]
     hits = hits[_GOES_ON[view[hits + 1]]]
-    suspects = np.zeros(len(ends), np.bool_)
+    signs = np.concatenate([hits, _unlikely_closes(view, is_quote)])
+    is_suspect = np.zeros(len(ends), np.bool_)
     is_open_suspect = False
-    if len(hits):
-        piece = np.searchsorted(starts, hits, "right") - 1
-        in_piece = piece >= 0
-        in_piece[in_piece] = hits[in_piece] < ends[piece[in_piece]]
-        suspects[piece[in_piece]] = True
-        is_open_suspect = open_start is not None and bool((hits >= open_start).any())
-    return Scan(starts, ends, suspects, open_start, is_open_suspect, extra_close)
+    if len(signs):
+        value = np.searchsorted(starts, signs, "right") - 1
+        is_within = value >= 0
+        is_within[is_within] = signs[is_within] < ends[value[is_within]]
+        is_suspect[value[is_within]] = True
+        is_open_suspect = open_start is not None and bool((signs >= open_start).any())
+    return Scan(starts, ends, is_suspect, open_start, is_open_suspect, extra_close)
 
 
 def gaps_with_text(window: bytes, lows: Positions, highs: Positions) -> Positions:
@@ -116,39 +119,50 @@ def find_close(block: bytes, inside: Inside) -> tuple[int | None, Inside]:
     view = np.frombuffer(quoted, np.uint8)
     folded = view & _LOWER
     positions = np.flatnonzero((folded == 0x5B) | (folded == 0x5D))
-    in_string, at_end = _parity(quoted, view, positions)
-    in_string ^= inside.in_string
-    outside = positions[~in_string]
-    depth = inside.depth + np.cumsum(((view[outside] & 2) != 0).astype(np.int64) * 2 - 1)
+    is_quote = _quotes(quoted, view)
+    outside = positions[_inside_strings(is_quote, positions) == inside.in_string]
+    depth = inside.depth + np.cumsum(_opens(view, outside).astype(np.int64) * 2 - 1)
     closed = np.flatnonzero(depth <= 0)
     if len(closed):
         return int(outside[closed[0]]) + 1 - shift, Inside()
+    is_odd = np.count_nonzero(is_quote) % 2 == 1
     trailing = len(quoted) - len(quoted.rstrip(b"\\"))
     return None, Inside(
-        int(depth[-1]) if len(depth) else inside.depth, at_end ^ inside.in_string, trailing % 2 == 1
+        int(depth[-1]) if len(depth) else inside.depth, is_odd != inside.in_string, trailing % 2 == 1
     )
 
 
-def _parity(
-    window: bytes, view: npt.NDArray[np.uint8], positions: Positions
-) -> tuple[npt.NDArray[np.bool_], bool]:
-    """Whether an odd number of quotes stands before each position, and before the end."""
-    bounds = np.append(positions, len(view))
-    inside = _inside_strings(window, np.append(view, np.uint8(0)), bounds)
-    return inside[:-1], bool(inside[-1])
+def _opens(view: npt.NDArray[np.uint8], positions: Positions) -> npt.NDArray[np.bool_]:
+    """Of braces and brackets, which open: `{` and `[` have the bit that `}` and `]` lack."""
+    opens: npt.NDArray[np.bool_] = (view[positions] & 2) != 0
+    return opens
 
 
-def _inside_strings(window: bytes, view: npt.NDArray[np.uint8], positions: Positions) -> npt.NDArray[np.bool_]:
-    """Whether an odd number of quotes stands before each position."""
-    is_quote = view == _QUOTE
+def _quotes(window: bytes, view: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """Which bytes are quotes that begin or end a string."""
+    is_quote: npt.NDArray[np.bool_] = view == _QUOTE
     if b"\\" in window:
         backslashes = np.flatnonzero(view == _BACKSLASH)
         run_begins = np.flatnonzero(np.diff(backslashes, prepend=-2) != 1)
         run_lengths = np.diff(run_begins, append=len(backslashes))
         escaped = backslashes[run_begins] + run_lengths
-        escaped = escaped[(run_lengths % 2 == 1) & (escaped < len(view))]
-        is_quote[escaped] = False
-    bounds = np.concatenate([[0], positions])
-    parity = np.bitwise_xor.reduceat(is_quote.view(np.uint8), bounds)[:-1]
+        is_quote[escaped[(run_lengths % 2 == 1) & (escaped < len(view))]] = False
+    return is_quote
+
+
+def _inside_strings(is_quote: npt.NDArray[np.bool_], positions: Positions) -> npt.NDArray[np.bool_]:
+    """Whether an odd number of quotes stands before each position."""
+    if not len(positions):
+        return np.zeros(0, np.bool_)
+    parity = np.bitwise_xor.reduceat(is_quote.view(np.uint8), np.concatenate([[0], positions]))[:-1]
     inside: npt.NDArray[np.bool_] = np.bitwise_xor.accumulate(parity).view(np.bool_)
     return inside
+
+
+def _unlikely_closes(view: npt.NDArray[np.uint8], is_quote: npt.NDArray[np.bool_]) -> Positions:
+    """Closing quotes before a byte that cannot follow a string."""
+    closing = np.flatnonzero(is_quote)[1::2]
+    if len(closing) and closing[-1] == len(view) - 1:
+        closing = closing[:-1]
+    unlikely: Positions = closing[~_FOLLOWS_STRING[view[closing + 1]]]
+    return unlikely

@@ -10,7 +10,8 @@
     between reads the same keys again, and the same keys give the same rows. -#}
 
 
-{% macro begin_reading(touched_view=none, through=[]) %}
+{#- `causes`: what touches a key of the model, as in touched.sql; none: the model is compared whole. -#}
+{% macro begin_reading(causes=[]) %}
     {%- set builds = source('aura', 'builds') -%}
     {%- set reading = source('aura', 'reading') -%}
     insert into {{ builds }} (model, load_id, reading_load_id)
@@ -23,20 +24,24 @@
 
     delete from {{ reading }} where model = '{{ this.name }}';
 
-    {% if is_incremental() and touched_view %}
-        insert into {{ reading }} (model, key_hash)
-        select distinct '{{ this.name }}', touched.key_hash
-        from {{ this.incorporate(path={'schema': 'staging', 'identifier': touched_view}) }} as touched
-        where
-            touched.load_id > (select load_id from {{ builds }} where model = '{{ this.name }}')
-            and touched.load_id <= (select reading_load_id from {{ builds }} where model = '{{ this.name }}')
-            and touched.touched_through in ('{{ through | join("', '") }}');
-    {% elif not is_incremental() %}
+    {% if not is_incremental() %}
         {#- A table made anew: everything differs. -#}
         insert into {{ source('aura', 'changed_periods') }} (model, period)
         values ('{{ this.name }}', null);
         insert into {{ source('aura', 'changed_keys') }} (model, key_hash, invocation_id)
         values ('{{ this.name }}', null, '{{ invocation_id }}');
+    {% elif causes %}
+        insert into {{ reading }} (model, key_hash)
+        select distinct '{{ this.name }}', touched.key_hash
+        from (
+            {% for cause in causes %}
+                {{ touched_through(cause) }}
+                {% if not loop.last %}union all{% endif %}
+            {% endfor %}
+        ) as touched
+        inner join {{ builds }} as builds
+            on touched.load_id > builds.load_id and touched.load_id <= builds.reading_load_id
+        where builds.model = '{{ this.name }}';
     {% endif %}
 {% endmacro %}
 

@@ -1,5 +1,4 @@
-{{ config(pre_hook="{{ begin_reading('int_touched_customers', ['users_history']) }}") }}
--- depends_on: {{ ref('int_touched_customers') }}
+{{ config(pre_hook="{{ begin_reading(['users_history']) }}") }}
 
 with
 

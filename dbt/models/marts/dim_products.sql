@@ -1,5 +1,4 @@
-{{ config(pre_hook="{{ begin_reading('int_touched_products', ['products', 'categories']) }}") }}
--- depends_on: {{ ref('int_touched_products') }}
+{{ config(pre_hook="{{ begin_reading(['products', 'products_of_categories']) }}") }}
 
 with
 

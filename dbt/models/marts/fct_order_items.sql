@@ -1,9 +1,4 @@
-{{
-    config(
-        pre_hook="{{ begin_reading('int_touched_orders', ['orders', 'order_items', 'products']) }}",
-    )
-}}
--- depends_on: {{ ref('int_touched_orders') }}
+{{ config(pre_hook="{{ begin_reading(['orders', 'order_items', 'orders_of_products']) }}") }}
 
 with
 

@@ -1,11 +1,11 @@
 {{
     config(
-        pre_hook="{{ begin_reading(
-            'int_touched_orders', ['orders', 'order_items', 'payments', 'order_touchpoints', 'users_history']
-        ) }}",
+        pre_hook="{{ begin_reading([
+            'orders', 'order_items', 'payments', 'order_touchpoints',
+            'orders_of_users_history'
+        ]) }}",
     )
 }}
--- depends_on: {{ ref('int_touched_orders') }}
 
 with
 

@@ -1,12 +1,11 @@
 {{
     config(
-        pre_hook="{{ begin_reading(
-            'int_touched_orders',
-            ['orders', 'order_items', 'order_touchpoints', 'products', 'categories', 'users_history']
-        ) }}",
+        pre_hook="{{ begin_reading([
+            'orders', 'order_items', 'order_touchpoints',
+            'orders_of_users_history', 'orders_of_products', 'orders_of_categories'
+        ]) }}",
     )
 }}
--- depends_on: {{ ref('int_touched_orders') }}
 
 with
 

@@ -90,7 +90,7 @@ SPECS = {
             ("order_id", "payment_number"),
             {
                 "order_id": TEXT,
-                "payment_number": TEXT,
+                "payment_number": WHOLE,
                 "payment_type": TEXT,
                 "amount": MONEY,
                 "installments": WHOLE,
@@ -118,6 +118,7 @@ SPECS = {
 }
 
 Row = dict[str, Any]
+Key = tuple[Any, ...]
 
 
 def rows_of(table: str, rows: list[Row]) -> pa.Table:
@@ -127,10 +128,10 @@ def rows_of(table: str, rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist(full, schema=pa.schema(list(spec.columns)))
 
 
-def keys_of(table: str, keys: list[tuple[str, ...]]) -> pa.Table:
+def keys_of(table: str, keys: list[Key]) -> pa.Table:
     """Keys as Arrow, by the key columns of the table's spec."""
     names = SPECS[table].key
-    schema = pa.schema([(name, TEXT) for name in names])
+    schema = pa.schema([(name, dict(SPECS[table].columns)[name]) for name in names])
     return pa.Table.from_pylist([dict(zip(names, key, strict=True)) for key in keys], schema)
 
 
@@ -141,10 +142,10 @@ class SmallShop:
     seed: int
     zone: str = "Europe/Berlin"
     currency: str = "EUR"
-    tables: dict[str, dict[tuple[str, ...], Any]] = field(
+    tables: dict[str, dict[Key, Any]] = field(
         default_factory=lambda: {name: {} for name in SPECS}
     )
-    touched: dict[str, set[tuple[str, ...]]] = field(
+    touched: dict[str, set[Key]] = field(
         default_factory=lambda: {name: set() for name in SPECS}
     )
     batches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPECS, -1))
@@ -154,17 +155,17 @@ class SmallShop:
         self._now = START
         self._count = 0
 
-    def put(self, table: str, key: tuple[str, ...], row: Row | list[Row]) -> None:
+    def put(self, table: str, key: Key, row: Row | list[Row]) -> None:
         """Insert or replace what stands under a key."""
         self.tables[table][key] = row
         self.touched[table].add(key)
 
-    def drop(self, table: str, key: tuple[str, ...]) -> None:
+    def drop(self, table: str, key: Key) -> None:
         """Delete a key; one that never stood is touched all the same."""
         self.tables[table].pop(key, None)
         self.touched[table].add(key)
 
-    def rows(self, table: str, key: tuple[str, ...]) -> list[Row]:
+    def rows(self, table: str, key: Key) -> list[Row]:
         """The rows that stand under a key, none or one; several in users_history."""
         row = self.tables[table].get(key, [])
         return row if isinstance(row, list) else [row]
@@ -199,7 +200,7 @@ class SmallShop:
 
     # -- what happens ---------------------------------------------------------------
 
-    def _any(self, table: str) -> tuple[str, ...] | None:
+    def _any(self, table: str) -> Key | None:
         keys = sorted(self.tables[table])
         return self._chance.choice(keys) if keys else None
 
@@ -279,7 +280,7 @@ class SmallShop:
 
     def _payment_comes(self) -> None:
         order_id = f"o{self._chance.randrange(1, self._count + 3)}"
-        number = str(self._chance.randrange(1, 3))
+        number = self._chance.randrange(1, 3)
         self.put(
             "payments",
             (order_id, number),

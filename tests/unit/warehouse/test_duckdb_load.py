@@ -199,8 +199,9 @@ def test_rows_of_other_columns_are_refused_by_name(warehouse: DuckDBWarehouse) -
         warehouse.load(
             ORDERS, rows.append_column("note", [["x"]]), keys_of("orders", []), -1, 0
         )
+    load(warehouse, [], [], (-1, 0))
     with pytest.raises(WarehouseError, match=r"orders: touched keys lack \['order_id'\]"):
-        warehouse.load(ORDERS, rows_of("orders", []), pa.table({"user_id": ["u"]}), -1, 0)
+        warehouse.load(ORDERS, rows_of("orders", []), pa.table({"user_id": ["u"]}), 0, 1)
 
 
 def test_a_key_that_is_null_is_refused(warehouse: DuckDBWarehouse) -> None:
@@ -244,13 +245,13 @@ def test_a_type_without_a_place_in_the_warehouse_is_named(warehouse: DuckDBWareh
 
 def test_a_polars_schema_gives_the_spec_and_polars_rows_load(warehouse: DuckDBWarehouse) -> None:
     frame = pl.DataFrame(
-        {"id": ["a"], "at": [NOON], "price": [Decimal("1.5")]},
-        schema={"id": pl.String, "at": pl.Datetime("us", "UTC"), "price": pl.Decimal(18, 4)},
+        {"id": ["a"], "seen_at": [NOON], "price": [Decimal("1.5")]},
+        schema={"id": pl.String, "seen_at": pl.Datetime("us", "UTC"), "price": pl.Decimal(18, 4)},
     )
     spec = TableSpec.from_polars("things", frame.schema, ["id"])
     warehouse.prepare([spec])
     warehouse.load(spec, frame.to_arrow(), pa.table({"id": ["a"]}), -1, 0)
-    assert pl.from_arrow(warehouse.query("select id, at, price from silver.things")).equals(frame)  # type: ignore[union-attr]
+    assert pl.from_arrow(warehouse.query("select id, seen_at, price from silver.things")).equals(frame)  # type: ignore[union-attr]
 
 
 def test_a_damaged_file_says_that_it_may_be_deleted(tmp_path: Path) -> None:
