@@ -96,11 +96,10 @@ def triage(records: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, str], dict[in
     not_utf8 = frame.filter(~pl.col("missing") & pl.col("text").is_null())
     broken.update(dict.fromkeys(not_utf8["row"].to_list(), strict_json.UTF8))
     frame = frame.filter(pl.col("text").is_not_null()).select("row", "text")
-    deep = pl.col("text").str.len_bytes() > 2 * strict_json.MAX_DEPTH
-    many = pl.col("text").str.count_matches(r"[\[{]") > strict_json.MAX_DEPTH
-    suspicious = frame.filter(
-        pl.col("text").str.contains(strict_json.SUSPICIOUS) | pl.when(deep).then(many).otherwise(False)
-    )
+    odd = frame.filter(pl.col("text").str.contains(strict_json.SUSPICIOUS))
+    long = frame.filter(pl.col("text").str.len_bytes() > 2 * strict_json.MAX_DEPTH)
+    deep = long.filter(pl.col("text").str.count_matches(r"[\[{]") > strict_json.MAX_DEPTH)
+    suspicious = pl.concat([odd, deep]).unique("row")
     exact: dict[int, Any] = {}
     for row, text in suspicious.iter_rows():
         value, rule = strict_json.read_strictly(text)
@@ -109,18 +108,23 @@ def triage(records: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, str], dict[in
         else:
             broken[row] = rule
     frame = frame.filter(~pl.col("row").is_in(list(broken))) if broken else frame
-    read = _run(
-        """select "row", text, case when json_valid(text) then json_type(text) end as type,
-                  case when json_valid(text) and json_type(text) = 'OBJECT'
-                       then array_to_string(json_keys(text), chr(31)) end as keys
-           from records""",
-        frame,
+    # One parse tells a readable object from everything else; the rest, which is rare, is looked at again.
+    read = frame.with_columns(
+        _run("""select "row", array_to_string(try(json_keys(text)), chr(31)) as keys from records""", frame)["keys"],
+        type=pl.lit("OBJECT"),
     )
-    unreadable = read.filter(pl.col("type").is_null())["row"].to_list()
-    for row, text in frame.filter(pl.col("row").is_in(unreadable)).iter_rows() if unreadable else ():
+    other = pl.col("keys").is_null() | (pl.col("keys") == "")
+    if not read.select(other.any()).item():
+        return read, broken, exact
+    typed = _run(
+        """select "row", text, null::varchar as keys, case when json_valid(text) then json_type(text) end as type
+           from records""",
+        read.filter(other),
+    )
+    for row, text in typed.filter(pl.col("type").is_null()).select("row", "text").iter_rows():
         _, rule = strict_json.read_strictly(text)
         broken[row] = rule or strict_json.VALID
-    return read.filter(pl.col("type").is_not_null()), broken, exact
+    return pl.concat([read.filter(~other), typed.filter(pl.col("type").is_not_null())]), broken, exact
 
 
 def duplicated_keys(keys: pl.Series) -> pl.Series:

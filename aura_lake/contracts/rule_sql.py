@@ -131,6 +131,8 @@ class _Renderer:
             return format(value, "f")
         if isinstance(value, int):
             return str(value)
+        if isinstance(value, float):
+            return f"'{value!r}'"
         if isinstance(value, timedelta):
             return str(value // timedelta(microseconds=1))
         if isinstance(value, datetime):

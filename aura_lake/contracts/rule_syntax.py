@@ -37,6 +37,7 @@ _FOREIGN = {
     TokenType.ANY,
     TokenType.ALL,
     TokenType.SOME,
+    TokenType.WITH,
     TokenType.L_BRACE,
     TokenType.L_BRACKET,
 }
@@ -145,6 +146,8 @@ def parse_syntax(text: str) -> exp.Expr:
             f"the expression does not parse{_error_place(error)}.",
             fix="It is one SQL expression, e.g. order_amount > 0. " + allowed_list(),
         ) from None
+    if not any(statements):
+        raise ContractError("the expression is empty.", fix="Write one, e.g. order_amount > 0.")
     if len(statements) != 1 or not isinstance(statements[0], exp.Expr):
         raise ContractError(
             f"the text holds {len(statements)} statements; a rule is one expression.",
@@ -177,10 +180,8 @@ def column_names(tree: exp.Expr) -> frozenset[str]:
 
 def place(node: exp.Expr) -> str:
     """Where in the text a node stands: ", character 12", or nothing where unknown."""
-    for part in node.walk():
-        if "start" in part.meta:
-            return f", character {part.meta['start'] + 1}"
-    return ""
+    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    return f", character {min(starts) + 1}" if starts else ""
 
 
 def _walk(tree: exp.Expr) -> Iterator[tuple[exp.Expr, int]]:
@@ -253,7 +254,7 @@ def _label(node: exp.Expr) -> str:
         return node.name.lower()
     if isinstance(node, exp.Func):
         return node.sql_name().lower()
-    return {"Star": "*", "Placeholder": "?", "Alias": "two values side by side"}.get(
+    return {"Star": "*", "Placeholder": "a parameter", "Alias": "two values side by side"}.get(
         type(node).__name__, type(node).__name__.lower()
     )
 

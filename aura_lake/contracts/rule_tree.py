@@ -9,7 +9,7 @@ from decimal import Decimal
 from aura_lake.contracts.rule_types import RuleType
 
 #: What a literal holds. Timestamps are aware and in UTC.
-Constant = bool | int | Decimal | str | date | datetime | timedelta | None
+Constant = bool | int | float | Decimal | str | date | datetime | timedelta | None
 
 #: How often a renderer writes the arguments of an operation, where it is not once:
 #: guards against overflow name them again.

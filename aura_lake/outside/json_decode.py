@@ -112,11 +112,11 @@ class NextGood:
     """
 
     def __init__(self) -> None:
-        self._budget = 4 * 1024 * 1024
+        self._budget = 1024 * 1024
 
     def grow(self, fed_bytes: int) -> None:
         """More bytes were read."""
-        self._budget += 16 * fed_bytes
+        self._budget += 4 * fed_bytes
 
     def find(self, text: str, start: int, known: bytes | None, is_last: bool, *, is_strict: bool = False) -> Decoded:
         """The next position from `start` on at which a record begins (`end` of the answer).

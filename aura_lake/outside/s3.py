@@ -22,6 +22,7 @@ from aura_lake.outside.s3_stream import ResumingStream
 
 __all__ = ["S3Settings", "S3Store", "s3_storage_options"]
 
+PAGE_KEYS = 1000  # S3's own limit
 _ATTEMPTS = 8
 _BUSY = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ThrottlingException", "Throttling"}
 _GONE = {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416", "NoSuchVersion"}
@@ -89,7 +90,7 @@ class S3Store:
         """The objects under a prefix. botocore asks for URL-encoded keys and decodes them once."""
         token: dict[str, str] = {}
         while True:
-            page = self._call("list_objects_v2", Bucket=self._bucket, Prefix=prefix, **token)
+            page = self._call("list_objects_v2", Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE_KEYS, **token)
             yield from page.get("Contents", [])
             if not page.get("IsTruncated"):
                 return

@@ -28,7 +28,7 @@ from aura_lake.steps.land import LANE, object_rows
 LOG = "log"
 
 #: Records judged at a time; memory is bounded by it, whatever the backlog.
-SLICE_RECORDS = 250_000
+SLICE_RECORDS = 100_000
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=conditions | numbers | texts)
 def test_small_expressions_mean_the_same_in_polars_and_duckdb(engine: duckdb.DuckDBPyConnection, text: str) -> None:
     try:

@@ -31,12 +31,13 @@ def refusal(text: str) -> str:
         ("row_number() over () = 1", "'window'"),
         ("read_csv('/etc/passwd')", "'read_csv', character 1"),
         ("*", "'*'"),
-        ("amount > ?", "'?'"),
-        ("amount > $1", "'?'"),
+        ("amount > ?", "'a parameter'"),
+        ("amount > $1", "'$', character 10"),
         ("amount b", "two values side by side"),
         ("select 1", "'select'"),
         ("amount > 0; drop table orders", "2 statements"),
-        ("", "0 statements"),
+        ("", "the expression is empty"),
+        ("-- amount > 0", "the expression is empty"),
         ("amount >", "does not parse at character 8"),
         ("status -> 'a' = 'b'", "'->', character 8, is not part of the rule language"),
         ("status = any(['a'])", "'any', character 10"),
@@ -127,11 +128,8 @@ def test_a_long_chain_of_or_is_not_nesting() -> None:
 
 
 def test_a_short_text_that_grows_into_a_huge_expression_is_refused() -> None:
-    text = "quantity"
-    for _ in range(12):
-        text = f"nullif({text}, {text})" if len(text) < 500 else f"{text} * {text}"[:2_000]
     nested = "quantity"
-    for _ in range(20):
+    for _ in range(12):
         nested = f"nullif({nested} * 3, 1)"
     assert "grows into more than 5,000 operations" in refusal(nested + " > 0")
 

@@ -34,7 +34,7 @@ def needs_space(left: bytes, right: bytes) -> bool:
     return left[-1:] not in b'}]' and right[:1] not in b'{["'
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     st.lists(st.tuples(values, separators, st.booleans(), st.sampled_from([None, None, 2])), max_size=8), block_sizes
 )
@@ -174,9 +174,9 @@ def test_a_value_nested_a_hundred_thousand_deep_is_one_record(cut):
 
 
 def test_braces_never_closed_cost_no_square_of_their_number(cut):
-    data = b'{"a":1}' + b'{"a":[' * 60_000
+    data = b'{"a":1}' + b'{"a":[' * 15_000
     pieces = cut(JsonSplitter(CAP), data, [])
-    assert [size for _, _, size, _ in pieces] == [7, 360_000]
+    assert [size for _, _, size, _ in pieces] == [7, 90_000]
 
 
 @settings(max_examples=200, deadline=None)
