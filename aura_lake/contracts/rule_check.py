@@ -17,7 +17,7 @@ from sqlglot import exp
 from aura_lake.contracts import rule_types as types
 from aura_lake.contracts.rule_casts import Casts
 from aura_lake.contracts.rule_numbers import Numbers
-from aura_lake.contracts.rule_operands import constant, convert, folded, misfit, negated
+from aura_lake.contracts.rule_operands import compared, constant, folded, misfit, negated
 from aura_lake.contracts.rule_syntax import column_name
 from aura_lake.contracts.rule_texts import Texts
 from aura_lake.contracts.rule_times import Times
@@ -179,11 +179,11 @@ class _Checker(Numbers, Texts, Times, Casts):
 
     def _not_distinct(self, node: exp.Binary) -> Node:
         left, right = self._alike(node, [self.check(node.this), self.check(node.expression)])
-        return Node("not_distinct", types.BOOLEAN, (left, right))
+        return compared("not_distinct", left, right)
 
     def _comparison(self, node: exp.Binary) -> Node:
         left, right = self._alike(node, [self.check(node.this), self.check(node.expression)])
-        return Node(_COMPARISONS[type(node)], types.BOOLEAN, (left, right))
+        return compared(_COMPARISONS[type(node)], left, right)
 
     def _in(self, node: exp.In) -> Node:
         parts = [self.check(part) for part in (node.this, *node.expressions)]
@@ -194,8 +194,8 @@ class _Checker(Numbers, Texts, Times, Casts):
     def _between(self, node: exp.Between) -> Node:
         parts = [self.check(part) for part in (node.this, node.args["low"], node.args["high"])]
         value, low, high = self._alike(node, parts)
-        above = Node("greater_or_equal", types.BOOLEAN, (value, low))
-        below = Node("less_or_equal", types.BOOLEAN, (value, high))
+        above = compared("greater_or_equal", value, low)
+        below = compared("less_or_equal", value, high)
         return Node("and", types.BOOLEAN, (above, below))
 
     def _case(self, node: exp.Case) -> Node:

@@ -105,6 +105,25 @@ def negated(node: Node) -> Node:
     return Node("not", types.BOOLEAN, (node,))
 
 
+_MIRRORED = {
+    "less": "greater",
+    "less_or_equal": "greater_or_equal",
+    "greater": "less",
+    "greater_or_equal": "less_or_equal",
+}
+
+
+def compared(operation: str, left: Node, right: Node) -> Node:
+    """A comparison, with a literal on its right.
+
+    Polars 2.1 gives one row for a decimal literal on the left of a column that happens to
+    hold one value throughout.
+    """
+    if left.is_literal and not right.is_literal:
+        left, right, operation = right, left, _MIRRORED.get(operation, operation)
+    return Node(operation, types.BOOLEAN, (left, right))
+
+
 def is_text_literal(node: Node) -> bool:
     return node.is_literal and node.type == types.TEXT
 

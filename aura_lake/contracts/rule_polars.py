@@ -127,7 +127,8 @@ def _or(_: Node, parts: list[pl.Expr]) -> pl.Expr:
 def _in(node: Node, parts: list[pl.Expr]) -> pl.Expr:
     value, options = node.arguments[0], node.arguments[1:]
     if not all(option.is_literal for option in options) or value.is_literal:
-        return reduce(lambda left, right: left | right, [parts[0] == part for part in parts[1:]])
+        # A literal on the right: see `compared` in rule_operands.
+        return reduce(lambda left, right: left | right, [part == parts[0] for part in parts[1:]])
     known = [option.value for option in options if option.value is not None]
     listed = pl.Series(known, dtype=types.to_polars(value.type))
     found = parts[0].is_in(pl.lit(listed).implode())
@@ -146,7 +147,9 @@ def _case(_: Node, parts: list[pl.Expr]) -> pl.Expr:
 
 def _nullif(node: Node, parts: list[pl.Expr]) -> pl.Expr:
     nothing = pl.lit(None, dtype=types.to_polars(node.type))
-    return pl.when(parts[0] == parts[1]).then(nothing).otherwise(parts[0])
+    value, other = parts
+    equal = other == value if node.arguments[0].is_literal else value == other
+    return pl.when(equal).then(nothing).otherwise(value)
 
 
 # --- arithmetic

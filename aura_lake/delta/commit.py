@@ -27,9 +27,9 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
+from aura_lake.delta.storage import filesystem
 from aura_lake.delta.table import LakeTable
 from aura_lake.errors import CommitConflict, LakeError, WatermarkError
 
@@ -127,7 +127,7 @@ class Commit:
         self._removes: list[RemoveAction] = []
         self._published = False
         self._growing: dict[tuple[str | None, ...], PartFile] = {}
-        self._filesystem = _filesystem(table)
+        self._filesystem = filesystem(table.uri, table.storage_options)
         self._schema = table.layout.arrow_schema()
         self._data_schema = pa.schema([self._schema.field(name) for name in table.layout.data_columns])
 
@@ -250,12 +250,6 @@ class Commit:
             f"({'; '.join(differing[:3]) or 'their order differs'}).",
             fix="This is a defect of the step that built the frame.",
         )
-
-
-def _filesystem(table: LakeTable) -> pa_fs.FileSystem:
-    if "://" not in table.uri:
-        return pa_fs.LocalFileSystem()
-    return pa_fs.PyFileSystem(DeltaStorageHandler(table.uri, options=table.storage_options))
 
 
 def _folder(value: str | None) -> str:

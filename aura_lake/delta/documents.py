@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.fs as pa_fs
-from deltalake.fs import DeltaStorageHandler
 
+from aura_lake.delta.storage import filesystem
 from aura_lake.errors import LakeError
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ def read_document(lake: Lake, name: str) -> dict[str, Any] | None:
             return None
         text = path.read_bytes()
     else:
-        filesystem = _remote(lake)
-        if filesystem.get_file_info(name).type is pa_fs.FileType.NotFound:
+        remote = filesystem(lake.settings.home, lake.storage_options)
+        if remote.get_file_info(name).type is pa_fs.FileType.NotFound:
             return None
-        with filesystem.open_input_stream(name) as stream:
+        with remote.open_input_stream(name) as stream:
             text = stream.read()
     try:
         document = json.loads(text)
@@ -45,7 +45,7 @@ def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
     """Replace the document at once: a reader sees the old one or the new one, never half of either."""
     text = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
     if not lake.settings.is_local:
-        with _remote(lake).open_output_stream(name) as stream:
+        with filesystem(lake.settings.home, lake.storage_options).open_output_stream(name) as stream:
             stream.write(text)
         return
     path = Path(lake.settings.home) / name
@@ -62,7 +62,3 @@ def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
             f"{path}: cannot be written: {os.strerror(error.errno or 0)}.",
             fix="Point AURA_HOME at a place you may write to, with room left.",
         ) from error
-
-
-def _remote(lake: Lake) -> pa_fs.FileSystem:
-    return pa_fs.PyFileSystem(DeltaStorageHandler(lake.settings.home, options=dict(lake.storage_options)))

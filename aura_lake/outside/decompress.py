@@ -139,7 +139,7 @@ def open_decompressed(
 
 def _gunzip(stored: StoredBytes, name: str, block_bytes: int) -> Iterator[bytes]:
     """Blocks of all members, one after the other."""
-    with igzip.IGzipFile(fileobj=stored, mode="rb") as reader:
+    with igzip.IGzipFile(fileobj=stored, mode="rb") as reader:  # type: ignore[no-untyped-call]
         while True:
             try:
                 block = reader.read(block_bytes)

@@ -150,7 +150,7 @@ class NextGood:
             return Outcome.DAMAGED
         found = decode_at(text, first)
         self._budget -= found.end - first
-        if found.outcome is Outcome.DAMAGED or is_last and found.outcome is Outcome.UNFINISHED:
+        if found.outcome is Outcome.DAMAGED or (is_last and found.outcome is Outcome.UNFINISHED):
             return Outcome.DAMAGED
         if found.end == len(text):
             return Outcome.WHOLE if is_last else Outcome.UNFINISHED

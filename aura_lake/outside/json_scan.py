@@ -127,9 +127,7 @@ def find_close(block: bytes, inside: Inside) -> tuple[int | None, Inside]:
         return int(outside[closed[0]]) + 1 - shift, Inside()
     is_odd = np.count_nonzero(is_quote) % 2 == 1
     trailing = len(quoted) - len(quoted.rstrip(b"\\"))
-    return None, Inside(
-        int(depth[-1]) if len(depth) else inside.depth, is_odd != inside.in_string, trailing % 2 == 1
-    )
+    return None, Inside(int(depth[-1]) if len(depth) else inside.depth, is_odd != inside.in_string, trailing % 2 == 1)
 
 
 def _opens(view: npt.NDArray[np.uint8], positions: Positions) -> npt.NDArray[np.bool_]:

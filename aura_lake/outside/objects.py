@@ -29,9 +29,7 @@ class ObjectChanged(Transient):
 
     def __init__(self, name: str, what: str) -> None:
         self.name = name
-        super().__init__(
-            f"{name}: {what}; nothing of it was taken.", fix="It is looked at again on the next run."
-        )
+        super().__init__(f"{name}: {what}; nothing of it was taken.", fix="It is looked at again on the next run.")
 
 
 class ListingScope(StrEnum):

@@ -18,6 +18,9 @@ from aura_lake.outside.split_csv import CsvSplitter
 from aura_lake.outside.split_json import JsonSplitter
 from aura_lake.outside.split_jsonl import JsonLinesSplitter
 
+DEFAULT_LIMITS = Limits()
+DEFAULT_S3 = S3Settings()
+
 #: Chunks below this many bytes are joined, so that a block cut often (around bad values) stays cheap.
 _CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -95,13 +98,13 @@ class ObjectRecords:
 
 
 def read_records(
-    stream: BinaryIO, name: str, format: Format, delimiter: str = ",", limits: Limits = Limits()
+    stream: BinaryIO, name: str, format: Format, delimiter: str = ",", limits: Limits = DEFAULT_LIMITS
 ) -> ObjectRecords:
     """The records of the object whose stored bytes `stream` gives; the caller closes the stream."""
     return ObjectRecords(StoredBytes(stream), name, _splitter(format, delimiter, limits), limits)
 
 
-def store_for(feed: Feed, s3_settings: S3Settings = S3Settings()) -> ObjectStore:
+def store_for(feed: Feed, s3_settings: S3Settings = DEFAULT_S3) -> ObjectStore:
     """The store that a feed's location names: S3 for `s3://`, else a folder, one file, or a glob."""
     include = (feed.include,) if feed.include else ()
     if feed.location.startswith(("s3://", "s3a://")):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, BinaryIO, cast
 
-from aura_lake.errors import AuraError, FeedError, StoreUnavailable
+from aura_lake.errors import FeedError
 from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, classify
 from aura_lake.outside.pattern import matches, split_location
+from aura_lake.outside.s3_errors import ATTEMPTS, no_answer, refusal
 from aura_lake.outside.s3_session import (
     S3Settings,
     bucket_and_prefix,
@@ -23,9 +24,6 @@ from aura_lake.outside.s3_stream import ResumingStream
 __all__ = ["S3Settings", "S3Store", "s3_storage_options"]
 
 PAGE_KEYS = 1000  # S3's own limit
-_ATTEMPTS = 8
-_BUSY = {"SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "ThrottlingException", "Throttling"}
-_GONE = {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "416", "NoSuchVersion"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class S3Store:
         prefix = f"{self._root}/" if self._root else ""
         for narrower in self._prefixes(scope):
             for found in self._pages(prefix + narrower):
-                self._place(found, found["Key"][len(prefix) :], self._globs, listing)
+                self._sort_in(found, found["Key"][len(prefix) :], listing)
         if scope is ListingScope.EVERYTHING and not self._glob and prefix:
             self._add_single_object(listing)
         listing.objects.sort(key=lambda info: info.name)
@@ -65,6 +63,10 @@ class S3Store:
         return cast(BinaryIO, ResumingStream(open_at, info, self.location))
 
     @property
+    def _place(self) -> str:
+        return f"Feed {self.feed}: {self.location}"
+
+    @property
     def _bucket(self) -> str:
         return bucket_and_prefix(self.location)[0]
 
@@ -80,7 +82,7 @@ class S3Store:
     def _globs(self) -> tuple[str, ...]:
         return (self._glob, *self.include) if self._glob else self.include
 
-    def _prefixes(self, scope: ListingScope) -> list[str]:
+    def _prefixes(self, scope: ListingScope) -> Sequence[str]:
         """Prefixes below the root to list; the empty one is everything."""
         if scope is ListingScope.EVERYTHING or self.layout is None:
             return [""]
@@ -96,7 +98,7 @@ class S3Store:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def _place(self, found: dict[str, Any], name: str, listing: Listing) -> None:
+    def _sort_in(self, found: dict[str, Any], name: str, listing: Listing) -> None:
         """Put one key into the one part of the listing where it belongs."""
         if not name:
             return  # the marker of the root itself
@@ -131,7 +133,7 @@ class S3Store:
 
         endpoint = self.endpoint_url or self.settings.endpoint_url
         config = Config(
-            retries={"mode": "adaptive", "max_attempts": _ATTEMPTS},
+            retries={"mode": "adaptive", "max_attempts": ATTEMPTS},
             connect_timeout=10,
             read_timeout=60,
             # Servers other than AWS answer without the checksums that newer SDKs ask for.
@@ -146,7 +148,7 @@ class S3Store:
             )
         except (BotoCoreError, ValueError) as error:
             raise FeedError(
-                f"Feed {self.feed}: no S3 client for {self.location} ({error}).",
+                f"{self._place}: no S3 client can be made ({error}).",
                 fix="Check endpoint_url, the region and AWS_PROFILE.",
             ) from error
 
@@ -157,62 +159,9 @@ class S3Store:
         try:
             return getattr(self._client, operation)(**request)
         except ClientError as error:
-            raise self._translated(error.response, str(request.get("Key", ""))) from error
+            raise refusal(error.response, self._place, self._bucket, str(request.get("Key", ""))) from error
         except BotoCoreError as error:
-            raise self._unanswered(error) from error
-
-    def _translated(self, response: dict[str, Any], key: str) -> AuraError:
-        """Our error for an answer that is an error."""
-        code = str(response.get("Error", {}).get("Code", ""))
-        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        place = f"Feed {self.feed}: {self.location}"
-        if code in _BUSY or status >= 500 or status == 429:
-            return StoreUnavailable(
-                f"{place} is busy ({code or status}) after {_ATTEMPTS} attempts.", fix="Run again later."
-            )
-        if key and code in _GONE:
-            return ObjectChanged(key, f"it was replaced or removed since it was listed ({code})")
-        if code == "NoSuchBucket":
-            return FeedError(
-                f"{place}: the bucket {self._bucket} does not exist.",
-                fix="Create it, or correct `location` and `endpoint_url` in the contract's server entry.",
-            )
-        if code in ("PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
-            return FeedError(
-                f"{place}: the bucket is in another region ({code}).", fix="Set AWS_REGION to the bucket's region."
-            )
-        if status in (401, 403) or code in ("AccessDenied", "ExpiredToken"):
-            return FeedError(
-                f"{place}: access denied ({code or status}).",
-                fix="Allow s3:ListBucket on the bucket and s3:GetObject on the prefix, and check the credentials.",
-            )
-        return FeedError(
-            f"{place}: the server refused the request ({code or status}).",
-            fix="Correct `location` in the contract's server entry.",
-        )
-
-    def _unanswered(self, error: Exception) -> AuraError:
-        """Our error where there was no answer at all."""
-        from botocore.exceptions import (
-            NoCredentialsError,
-            ParamValidationError,
-            PartialCredentialsError,
-        )
-
-        place = f"Feed {self.feed}: {self.location}"
-        if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-            return FeedError(
-                f"{place}: no AWS credentials were found.",
-                fix="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached.",
-            )
-        if isinstance(error, ParamValidationError):
-            return FeedError(
-                f"{place}: {self._bucket!r} is no bucket name.", fix="Correct `location` in the contract's server entry."
-            )
-        return StoreUnavailable(
-            f"{place} does not answer ({type(error).__name__}) after {_ATTEMPTS} attempts.",
-            fix="Check the network and endpoint_url, then run again.",
-        )
+            raise no_answer(error, self._place, self._bucket) from error
 
     def _add_single_object(self, listing: Listing) -> None:
         """Where nothing lies below the location, it may itself be an object."""

@@ -102,9 +102,7 @@ def _assumed(settings: S3Settings) -> Any:
     region = region_of(source, settings)
     credentials = source.get_credentials()
     if credentials is None:
-        raise SettingsError(
-            f"No AWS credentials to assume {settings.role_arn} with.", fix=_credentials_fix(settings)
-        )
+        raise SettingsError(f"No AWS credentials to assume {settings.role_arn} with.", fix=_credentials_fix(settings))
     extra = {"RoleSessionName": _SESSION_NAME}
     if settings.external_id:
         extra["ExternalId"] = settings.external_id
@@ -119,8 +117,6 @@ def _assumed(settings: S3Settings) -> Any:
         extra_args=extra,
     )
     session = botocore.session.get_session()
-    session._credentials = DeferredRefreshableCredentials(
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
+    session._credentials = DeferredRefreshableCredentials(method="assume-role", refresh_using=fetcher.fetch_credentials)
     session.set_config_variable("region", region)
     return boto3.Session(botocore_session=session)

@@ -111,7 +111,9 @@ def test_a_replaced_and_a_removed_object_wait(bucket):
 
 
 def test_a_missing_bucket_names_the_feed_the_place_and_the_fix(bucket):
-    with pytest.raises(FeedError, match=r"Feed clicks: s3://nowhere/raw: the bucket nowhere does not exist\. Create it"):
+    with pytest.raises(
+        FeedError, match=r"Feed clicks: s3://nowhere/raw: the bucket nowhere does not exist\. Create it"
+    ):
         store("s3://nowhere/raw").list()
     with pytest.raises(FeedError, match="names no bucket"):
         bucket_and_prefix("s3:///x")

@@ -16,7 +16,9 @@ MARK = b"\xef\xbb\xbf"
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.lists(st.binary(max_size=12) | st.sampled_from([b"", b" ", b"\r", b"null", b"\t \r", b'{"a":1}\r']), max_size=12),
+    st.lists(
+        st.binary(max_size=12) | st.sampled_from([b"", b" ", b"\r", b"null", b"\t \r", b'{"a":1}\r']), max_size=12
+    ),
     st.booleans(),
     st.booleans(),
     st.lists(st.integers(1, 9), max_size=3),
