@@ -127,8 +127,9 @@ def _or(_: Node, parts: list[pl.Expr]) -> pl.Expr:
 def _in(node: Node, parts: list[pl.Expr]) -> pl.Expr:
     value, options = node.arguments[0], node.arguments[1:]
     if not all(option.is_literal for option in options) or value.is_literal:
-        # A literal on the right: see `compared` in rule_operands.
-        return reduce(lambda left, right: left | right, [part == parts[0] for part in parts[1:]])
+        # A literal stands on the right: see `compared` in rule_operands.
+        pairs = [(part, parts[0]) if value.is_literal else (parts[0], part) for part in parts[1:]]
+        return reduce(lambda left, right: left | right, [one == other for one, other in pairs])
     known = [option.value for option in options if option.value is not None]
     listed = pl.Series(known, dtype=types.to_polars(value.type))
     found = parts[0].is_in(pl.lit(listed).implode())

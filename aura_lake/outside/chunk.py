@@ -64,13 +64,19 @@ def join(chunks: list[RecordChunk]) -> RecordChunk:
 
 
 class OversizeRecord:
-    """A record over the cap: hashed as it streams by, never held."""
+    """A record over the cap: hashed as it streams by, not held.
 
-    def __init__(self, byte_offset: int, strip: bytes = WHITE_SPACE) -> None:
+    Until more than the cap belongs to it for certain it is held, since what looked like
+    too much may turn out to be a line end.
+    """
+
+    def __init__(self, byte_offset: int, max_record_bytes: int, strip: bytes = WHITE_SPACE) -> None:
         self._byte_offset = byte_offset
+        self._max_record_bytes = max_record_bytes
         self._strip = strip  # bytes at the end that do not belong to the record
         self._hash = hashlib.sha256()
         self._size = 0
+        self._held: list[bytes] = []
         self._tail = b""  # may turn out to lie behind the record
 
     def add(self, block: bytes) -> None:
@@ -79,21 +85,29 @@ class OversizeRecord:
         if not kept and len(self._tail) + len(block) > _TAIL_BYTES:
             kept = block
         if kept:
-            self._hash.update(self._tail)
-            self._hash.update(kept)
-            self._size += len(self._tail) + len(kept)
+            self._put(self._tail)
+            self._put(kept)
             self._tail = block[len(kept) :]
         else:
             self._tail += block
 
     def finish(self) -> RecordChunk:
-        """The record without its bytes."""
+        """The record: without its bytes, if it is over the cap indeed."""
+        is_over = self._size > self._max_record_bytes
         return RecordChunk(
-            pa.nulls(1, pa.large_binary()),
+            pa.array([None if is_over else b"".join(self._held)], pa.large_binary()),
             np.array([self._byte_offset], np.int64),
             np.array([self._size], np.int64),
-            pa.array([self._hash.hexdigest()], pa.string()),
+            pa.array([self._hash.hexdigest() if is_over else None], pa.string()),
         )
+
+    def _put(self, block: bytes) -> None:
+        self._hash.update(block)
+        self._size += len(block)
+        if self._size <= self._max_record_bytes:
+            self._held.append(block)
+        else:
+            self._held.clear()
 
 
 def _array(data: bytes, offsets: Positions) -> pa.LargeBinaryArray:

@@ -48,7 +48,7 @@ def even_newlines(window: bytes, delimiter: bytes, is_end: bool) -> tuple[Positi
     return outside[outside < first_bad], False
 
 
-def record_end(data: bytes, start: int, delimiter: bytes, is_forced: bool) -> int | None:
+def record_end(data: bytes, start: int, delimiter: bytes, is_forced: bool, max_record_bytes: int) -> int | None:
     """The position of the newline that ends the record at `start`.
 
     None: more bytes are needed. `is_forced`: there are none, or the record is over the
@@ -63,6 +63,9 @@ def record_end(data: bytes, start: int, delimiter: bytes, is_forced: bool) -> in
             if closed is None:
                 newline = data.find(b"\n", position)
                 return newline if is_forced and newline >= 0 else None
+            line_end = data.find(b"\n", position, closed)
+            if line_end >= 0 and closed - start > max_record_bytes:
+                return line_end
             after = data[closed + 1 : closed + 3]
             if after in (b"", b"\r") and not is_forced:
                 return None
@@ -71,7 +74,6 @@ def record_end(data: bytes, start: int, delimiter: bytes, is_forced: bool) -> in
                 continue
             if after.startswith(b"\n") or after == b"\r\n":
                 return closed + len(after[: after.index(b"\n") + 1])
-            line_end = data.find(b"\n", position, closed)
             if line_end >= 0:
                 return line_end  # a field over several lines that does not end as one
             position = closed + 1

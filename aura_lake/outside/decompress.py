@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from isal import igzip, isal_zlib
+from isal import igzip, igzip_lib
 
 from aura_lake.errors import Terminal
 
@@ -145,7 +145,7 @@ def _gunzip(stored: StoredBytes, name: str, block_bytes: int) -> Iterator[bytes]
                 block = reader.read(block_bytes)
             except EOFError as error:
                 raise CorruptObject(name, "the gzip stream is truncated", stored.stored_bytes) from error
-            except (gzip.BadGzipFile, isal_zlib.error, zlib.error) as error:
+            except (gzip.BadGzipFile, igzip_lib.IsalError, zlib.error) as error:  # type: ignore[misc]
                 raise CorruptObject(name, f"the gzip stream is damaged ({error})", stored.stored_bytes) from error
             if not block:
                 return

@@ -22,7 +22,7 @@ class OversizeValue:
 
     def __init__(self, byte_offset: int, next_good: NextGood, max_record_bytes: int, is_sound: bool) -> None:
         self.is_closed = False
-        self._record = OversizeRecord(byte_offset)
+        self._record = OversizeRecord(byte_offset, max_record_bytes)
         self._next_good = next_good
         self._max_record_bytes = max_record_bytes
         self._inside = Inside() if is_sound else None
@@ -47,7 +47,7 @@ class OversizeValue:
         return count
 
     def finish(self) -> RecordChunk:
-        """The value as a record without bytes."""
+        """The value as a record."""
         return self._record.finish()
 
     def _next_record(self, text: str, known: bytes | None, is_last: bool, end: int) -> tuple[int, bool]:

@@ -87,7 +87,7 @@ class CsvSplitter:
         self._data = self._data[position:]
         self._base += position
         if len(self._data) > self._max_record_bytes + 1:
-            self._oversize = OversizeRecord(self._base, strip=b"\r")
+            self._oversize = OversizeRecord(self._base, self._max_record_bytes, strip=b"\r")
             self._oversize.add(self._data)
             self._base += len(self._data)
             self._data = b""
@@ -102,6 +102,10 @@ class CsvSplitter:
             if len(newlines):
                 newlines += position
                 starts = np.concatenate([[position], newlines[:-1] + 1])
+                sound = self._before_long_field(starts, newlines)
+                is_sound &= sound == len(starts)
+                starts, newlines = starts[:sound], newlines[:sound]
+            if len(newlines):
                 position = int(newlines[-1]) + 1
                 yield starts, newlines, position
             is_stuck = is_whole and not len(newlines)
@@ -120,13 +124,20 @@ class CsvSplitter:
             self._walk = 1
             self._window = max(2 * self._window, _LARGE_WINDOW) if not len(newlines) else _LARGE_WINDOW
 
+    def _before_long_field(self, starts: Positions, newlines: Positions) -> int:
+        """How many records precede the first that is over the cap and has several lines."""
+        for index in np.flatnonzero(newlines - starts > self._max_record_bytes):
+            if self._data.find(b"\n", int(starts[index]), int(newlines[index])) >= 0:
+                return int(index)
+        return len(starts)
+
     def _walk_records(self, position: int, is_last: bool) -> tuple[Positions, Positions, int] | None:
         """Some records cut one by one; None where the next is not complete yet."""
         starts: list[int] = []
         newlines: list[int] = []
         while position < len(self._data) and len(starts) < self._walk:
             is_forced = is_last or len(self._data) - position > self._max_record_bytes
-            end = record_end(self._data, position, self._delimiter, is_forced)
+            end = record_end(self._data, position, self._delimiter, is_forced, self._max_record_bytes)
             if end is None:
                 break
             starts.append(position)

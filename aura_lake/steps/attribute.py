@@ -18,9 +18,9 @@ from aura_lake.commerce.touchpoints import LOOKBACK, MODEL, credit_last_touch
 from aura_lake.contracts.verdicts import standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.watermarks import ATTRIBUTION, LOG, of_log
 from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION, TOUCHPOINTS, UTC_MICROS
-from aura_lake.steps.judge import LOG
 
 #: The tables attribution reads, in the order of its report.
 READS = ("clickstream", "orders", "order_items")
@@ -68,9 +68,9 @@ def attribute(lake: Lake) -> AttributeReport:
     started = time.monotonic()
     table = lake.touchpoints().create()
     goals = {name: lake.log(lake.contract(name)).watermark(LOG) for name in READS if name in lake.shop.contracts}
-    moved = {f"log/{n}": (table.watermark(f"log/{n}"), at) for n, at in goals.items() if at > table.watermark(f"log/{n}")}
+    moved = {of_log(n): (table.watermark(of_log(n)), at) for n, at in goals.items() if at > table.watermark(of_log(n))}
     if not moved or "orders" not in goals:
-        return AttributeReport(batch=table.watermark("attribution"), seconds=time.monotonic() - started)
+        return AttributeReport(batch=table.watermark(ATTRIBUTION), seconds=time.monotonic() - started)
     standing = table.scan().filter(pl.col("_state") == "current").collect()
     orders = _read(lake, "orders", _ORDER)
     watermark = _event_time_watermark(lake)
@@ -79,14 +79,14 @@ def attribute(lake: Lake) -> AttributeReport:
     chosen = orders.join(touched, on="order_id", how="semi")
     credited = credit_last_touch(chosen, _clicks_before(lake, chosen))
     worth = net_revenue_of_orders(chosen, _read(lake, "order_items", _LINE).join(touched, on="order_id", how="semi"))
-    batch = table.watermark("attribution") + 1
+    batch = table.watermark(ATTRIBUTION) + 1
     rows = _rows(credited.join(worth, on="order_id"), final_before, batch)
     restated = _restated(standing, rows, touched)
     with Commit(table) as commit:
         _replace(commit, table, standing, rows, touched)
         commit.add(restated)
         commit.add(_gone(standing, rows, touched, batch))
-        commit.publish({**moved, "attribution": (batch - 1, batch)})
+        commit.publish({**moved, ATTRIBUTION: (batch - 1, batch)})
     return AttributeReport(
         rows.height, rows["occurred_at"].count(), restated.height, batch, time.monotonic() - started
     )
@@ -131,7 +131,7 @@ def _touched_orders(
 def _since(lake: Lake, table: LakeTable, name: str) -> pl.DataFrame:
     """The log rows of a table that attribution has not read, of every outcome."""
     log = lake.log(lake.contract(name))
-    rows = log.scan().filter(pl.col("log_batch") > table.watermark(f"log/{name}"))
+    rows = log.scan().filter(pl.col("log_batch") > table.watermark(of_log(name)))
     concerned = pl.col("outcome").is_in(["valid", "quarantined"]) | (pl.col("judgement") > 0)
     return rows.filter(concerned).collect()
 

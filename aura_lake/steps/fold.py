@@ -19,9 +19,9 @@ from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.verdicts import UNIT, standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.watermarks import LOG
 from aura_lake.lake import Lake
 from aura_lake.layouts import VERSION, table_columns
-from aura_lake.steps.judge import LOG
 
 #: Partitions of a state whose contract names no creation time.
 HASH_BUCKETS = 16

@@ -19,13 +19,11 @@ from aura_lake.contracts.objects import live_objects
 from aura_lake.contracts.verdicts import UNIT, identity, mark_duplicates, standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.watermarks import LANE, LOG, of_feed
 from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION
 from aura_lake.privacy.hash import hash_values
-from aura_lake.steps.land import LANE, object_rows
-
-#: The log's own count of its commits: what state and warehouse read it by.
-LOG = "log"
+from aura_lake.steps.land import object_rows
 
 #: Records judged at a time; memory is bounded by it, whatever the backlog.
 SLICE_RECORDS = 100_000
@@ -51,16 +49,11 @@ class JudgeReport:
 Progress = Callable[[int, int], None]
 
 
-def upstream(contract: Contract) -> str:
-    """The name under which a log remembers how far it has read its feed."""
-    return f"bronze/{contract.feed}"
-
-
 def judge(lake: Lake, contract: Contract, *, progress: Progress | None = None) -> JudgeReport:
     """Judge every bronze batch the table has not read yet; a report of the verdicts."""
     started = time.monotonic()
     bronze, log = lake.bronze(contract.feed), lake.log(contract).create()
-    begun = log.watermark(upstream(contract))
+    begun = log.watermark(of_feed(contract.feed))
     judging = Judging(lake, contract, bronze, log)
     goal = bronze.watermark(LANE)
     for last in batch_groups(bronze, begun, goal):
@@ -70,7 +63,7 @@ def judge(lake: Lake, contract: Contract, *, progress: Progress | None = None) -
     return JudgeReport(
         contract.table,
         begun,
-        log.watermark(upstream(contract)),
+        log.watermark(of_feed(contract.feed)),
         judging.verdicts,
         judging.rules,
         time.monotonic() - started,
@@ -105,7 +98,7 @@ class Judging:
 
     def read_batches(self, last: int) -> None:
         """Judge the batches after the watermark up to `last`, in one commit."""
-        first = self._log.watermark(upstream(self._contract)) + 1
+        first = self._log.watermark(of_feed(self._contract.feed)) + 1
         log_batch = self._log.watermark(LOG) + 1
         live, flipped = self._liveness(first, last)
         with Commit(self._log) as commit:
@@ -118,7 +111,7 @@ class Judging:
             for judged in self._judge_again(flipped, live) if flipped is not None else ():
                 self._write(commit, judged, log_batch)
             commit.publish(
-                {upstream(self._contract): (first - 1, last), LOG: (log_batch - 1, log_batch)},
+                {of_feed(self._contract.feed): (first - 1, last), LOG: (log_batch - 1, log_batch)},
                 metadata={"table": self._contract.table},
             )
 
@@ -126,7 +119,7 @@ class Judging:
         """Judge everything from the first batch anew, in one commit that takes the place of the whole log.
         The feed's watermark stays, the log's own count moves on, so that everything behind reads it all."""
         log_batch = self._log.watermark(LOG) + 1
-        last = self._log.watermark(upstream(self._contract))
+        last = self._log.watermark(of_feed(self._contract.feed))
         live, _ = self._liveness(0, last)
         with Commit(self._log) as commit:
             commit.remove(self._log.files())

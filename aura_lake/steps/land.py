@@ -19,6 +19,7 @@ import pyarrow as pa
 from aura_lake.contracts.contract import Feed
 from aura_lake.delta.commit import Commit, PartFile
 from aura_lake.delta.table import NEVER, LakeTable
+from aura_lake.delta.watermarks import FILES, LANE
 from aura_lake.errors import CommitConflict, WatermarkError
 from aura_lake.lake import Lake
 from aura_lake.layouts import BRONZE
@@ -26,10 +27,6 @@ from aura_lake.outside.decompress import CorruptObject, Limits
 from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, ObjectStore
 from aura_lake.outside.records import RecordChunk, read_records, store_for
 from aura_lake.outside.s3_environment import s3_settings
-
-#: All objects of a file feed are one lane.
-FILES = "files"
-LANE = f"lane/{FILES}"
 
 #: A batch closes once it holds this much; a larger object is a batch of its own.
 BATCH_BYTES, BATCH_OBJECTS = 128 << 20, 2_000

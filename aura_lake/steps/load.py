@@ -6,52 +6,17 @@ touched keys. A table whose publication is held is not loaded, and stays at its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from aura_lake.contracts.contract import Contract
-from aura_lake.contracts.model import commerce_model
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.watermarks import ATTRIBUTION, LOG
 from aura_lake.lake import Lake
 from aura_lake.layouts import TOUCHPOINTS
 from aura_lake.steps.attribute import with_columns
 from aura_lake.steps.fold import versions
-from aura_lake.steps.judge import LOG
+from aura_lake.warehouse.tables import LOADED, columns_of, source_table
 from aura_lake.warehouse.warehouse import NEVER, LoadReport, TableSpec, Warehouse
-
-#: The tables gold is built from, each with the columns of its key that a load replaces rows by.
-LOADED: Mapping[str, tuple[str, ...]] = {
-    "users": ("user_id",),
-    "users_history": ("user_id",),
-    "products": ("product_id",),
-    "categories": ("category",),
-    "orders": ("order_id",),
-    "order_items": ("order_id", "line_number"),
-    "payments": ("order_id", "payment_number"),
-    "order_touchpoints": ("order_id",),
-}
-
-VERSION_COLUMNS = ("valid_from", "valid_to", "is_current")
-
-
-def table_specs() -> list[TableSpec]:
-    """What the warehouse holds, with the types of the commerce model; also what a shop lacks, empty."""
-    return [TableSpec.from_polars(name, pl.Schema(columns_of(name)), key) for name, key in LOADED.items()]
-
-
-def columns_of(name: str) -> dict[str, pl.DataType]:
-    """The columns of a loaded table: the commerce model's, by silver name."""
-    source = name.removesuffix("_history")
-    columns = {column.silver_name: column.silver_dtype for column in commerce_model()[source].columns}
-    if name.endswith("_history"):
-        columns |= {"valid_from": pl.Datetime("us", "UTC"), "valid_to": pl.Datetime("us", "UTC"), "is_current": pl.Boolean()}
-    return columns
-
-
-def source_table(name: str) -> str:
-    """The silver table whose contract a loaded table depends on."""
-    return {"users_history": "users", "order_touchpoints": "orders"}.get(name, name)
 
 
 def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
@@ -108,4 +73,4 @@ def _touchpoints(lake: Lake, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFr
     fresh = table.scan().filter(pl.col("attribution_batch") > read_to)
     touched = fresh.select("order_id").unique().collect()
     rows = table.scan().filter(pl.col("_state") == "current").select(n for n in TOUCHPOINTS.columns if n[0] != "_")
-    return table.watermark("attribution"), rows, touched
+    return table.watermark(ATTRIBUTION), rows, touched

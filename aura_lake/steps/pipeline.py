@@ -12,9 +12,10 @@ from aura_lake.steps.attribute import attribute
 from aura_lake.steps.fold import fold
 from aura_lake.steps.judge import judge
 from aura_lake.steps.land import land
-from aura_lake.steps.load import LOADED, load, table_specs
+from aura_lake.steps.load import load
 from aura_lake.steps.publish import PublishReport, publish
 from aura_lake.warehouse.dbt_runner import DbtGold
+from aura_lake.warehouse.tables import LOADED, table_specs
 from aura_lake.warehouse.warehouse import Warehouse
 
 

@@ -21,8 +21,8 @@ from aura_lake.delta.documents import read_document, write_document
 from aura_lake.delta.layout import Layout
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
-from aura_lake.steps.load import LOADED, source_table
 from aura_lake.warehouse.dbt_runner import DbtGold, DbtReport
+from aura_lake.warehouse.tables import LOADED, source_table
 from aura_lake.warehouse.warehouse import PERIOD_COLUMN, UNDATED, Warehouse
 
 #: The document that says which versions belong together.

@@ -1,0 +1,97 @@
+"""`aura ledger`: the equation of every table and batch, recounted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aura_lake.cli.output import Form, FormOption, console, show_json, show_rows
+
+if TYPE_CHECKING:
+    from aura_lake.ledger.equation import Ledger
+
+#: In the order in which they are told.
+VERDICTS = ("valid", "quarantined", "duplicate", "ignored", "superseded", "discarded", "erased")
+
+
+def ledger(
+    form: FormOption = Form.TABLE,
+    batches: Annotated[bool, typer.Option("--batches", help="A line for each batch, also where it balances.")] = False,
+    warehouse: Annotated[bool, typer.Option(help="Count the rows of the warehouse too.")] = True,
+) -> None:
+    """Records in = valid + quarantined + duplicate + ignored + superseded + discarded + erased.
+
+    Recounted from the tables: bronze, log, state, warehouse and gold. Exit code 1 where anything is off.
+    Example: [bold]aura ledger --format json[/bold]
+    """
+    from aura_lake.cli.opening import open_lake
+    from aura_lake.ledger.count import count
+    from aura_lake.warehouse.opening import open_warehouse
+
+    lake = open_lake()
+    house = open_warehouse(lake.settings) if warehouse and _has_warehouse(lake) else None
+    found = count(lake, house)
+    if house is not None:
+        house.release()
+    if form is Form.JSON:
+        show_json(found.to_json())
+    elif form is Form.CSV:
+        show_rows(("table", "batch", "records", "units", *VERDICTS, "difference"), _lines(found, every=True), form)
+    else:
+        tell(found, batches=batches)
+    if not found.balanced:
+        raise typer.Exit(1)
+
+
+def tell(found: Ledger, *, batches: bool = False) -> None:
+    """The ledger for people: a line a table (and batch), and what is off in red."""
+    used = [verdict for verdict in VERDICTS if any(verdict in table.verdicts for table in found.tables)]
+    columns = ["table", "records", "units", *(f"= {used[0]}" if n == 0 else f"+ {v}" for n, v in enumerate(used))]
+    rows: list[Sequence[Any]] = []
+    for table in found.tables:
+        counts = [_number(table.verdicts.get(verdict, 0)) for verdict in used]
+        state = "balanced" if table.balanced else "OFF"
+        rows.append((table.table, _number(table.records), _number(table.units), *counts, state))
+        if batches:
+            for line in table.batches:
+                counts = [_number(line.verdicts.get(verdict, 0)) for verdict in used]
+                state = "balanced" if line.balanced else f"OFF by {line.difference:+d}"
+                rows.append((f"  batch {line.batch}", _number(line.records), _number(line.units), *counts, state))
+    show_rows([*columns, "ledger"], rows, Form.TABLE, right=columns[1:])
+    equations = [e for line in (*found.feeds, *found.tables) for e in line.equations] + list(found.money)
+    waiting = sum(table.waiting_records for table in found.tables)
+    if waiting:
+        console().print(f"[yellow]{waiting:,} records have landed and are not judged yet.[/yellow]")
+    for table in found.tables:
+        if table.blocked:
+            console().print(
+                f"[red]{table.table}: {table.blocked:,} units in quarantine hold back its publication.[/red]"
+            )
+    for equation in found.money:
+        console().print(f"{equation.name}: {equation.left:,} = {equation.right:,}" if equation.balanced else "")
+    for problem in found.problems():
+        console().print(f"[red]off:[/red] {problem}", markup=True)
+    total = sum(len(table.batches) for table in found.tables) + len(equations)
+    verdict = "[green]Every row is accounted for[/green]" if found.balanced else "[red]The ledger does not balance[/red]"
+    console().print(f"{verdict}: {total:,} equations recounted from the tables.")
+
+
+def _number(count: int) -> str:
+    return f"{count:,}" if count else "·"
+
+
+def _lines(found: Ledger, *, every: bool) -> list[Sequence[Any]]:
+    rows: list[Sequence[Any]] = []
+    for table in found.tables:
+        for line in table.batches:
+            counts = [line.verdicts.get(verdict, 0) for verdict in VERDICTS]
+            rows.append((table.table, line.batch, line.records, line.units, *counts, line.difference))
+    return rows
+
+
+def _has_warehouse(lake: Any) -> bool:
+    """Whether there is anything to count; a DuckDB file that was never made is not made by looking."""
+    settings = lake.settings
+    return settings.warehouse != "duckdb" or (settings.state / "warehouse.duckdb").is_file()
