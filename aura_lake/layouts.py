@@ -88,6 +88,10 @@ VERSION: dict[str, pl.DataType] = {
     "_is_held": pl.Boolean(),
     "_is_latest": pl.Boolean(),
     "_has_newer_in_quarantine": pl.Boolean(),
+    #: The LSN of a row that left values under its old key (`cdc.moves`), and that of a delete (0: none). Nearly
+    #: always null; their statistics say which partitions must be read to find one.
+    "_moved_lsn": pl.Int64(),
+    "_gone_lsn": pl.Int64(),
     "_bucket": pl.String(),
 }
 
@@ -118,7 +122,9 @@ def current_layout(contract: Contract) -> Layout:
 
 def history_layout(contract: Contract) -> Layout:
     """Every distinct change of every key; rows with `_is_version` are the versions people see."""
-    return Layout(columns={**VERSION, **table_columns(contract)}, partition_by=("_bucket",))
+    return Layout(
+        columns={**VERSION, **table_columns(contract)}, partition_by=("_bucket",), statistics=("_moved_lsn", "_gone_lsn")
+    )
 
 
 def is_folded(contract: Contract) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from aura_lake.cdc.order import in_change_order, in_row_order
+from aura_lake.cdc.envelope import CREATE, DELETE
+from aura_lake.cdc.moves import MOMENT, is_moved, links
+from aura_lake.cdc.order import POSITION_ORDER, in_change_order, in_row_order
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.layouts import CHANGE, POSITION, VERSION, table_columns
 
@@ -21,23 +23,29 @@ DERIVED = (
     "_is_held",
     "_is_latest",
     "_has_newer_in_quarantine",
+    "_moved_lsn",
+    "_gone_lsn",
 )
 
 
-def derive_versions(changes: pl.DataFrame, truncates: pl.DataFrame, contract: Contract) -> pl.DataFrame:
+def derive_versions(
+    changes: pl.DataFrame, truncates: pl.DataFrame, contract: Contract, relatives: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Every change with its place in the life of its key.
 
     In:  one row per distinct change of the keys concerned, all of them: position, `part`, `CHANGE`,
          `_is_valid` (False: it waits in quarantine), `_bucket`, the table's columns. `truncates`: the
-         table's truncates, as rows of the same columns without key.
-    Out: the same rows and columns plus `DERIVED`, columns that a change left out filled from an earlier
-         version. `_is_version` rows do not overlap and leave no gap while the key lives; one of them is
-         `is_current` where the key lives; `_is_latest` is the row that current shows.
+         table's truncates, as rows of the same columns without key. `relatives`: all changes of the keys
+         that key changes connect with these (see `moves.family`), from which left-out values are read.
+    Out: the rows of `changes`, their columns plus `DERIVED`; what a change left out is filled from an earlier
+         version, and a row for which there is none yet is `_is_held`. `_is_version` rows do not overlap and
+         leave no gap while the key lives; one of them is `is_current` where the key lives; `_is_latest` is
+         the row that current shows.
     """
     key = list(contract.key)
     columns = table_columns(contract)
     content = [name for name in columns if name not in key]
-    bare = changes.drop(name for name in DERIVED if name in changes.columns)
+    bare = _with_relatives(changes.drop(name for name in DERIVED if name in changes.columns), relatives)
     emptied = _with_truncates(bare, truncates, key)
     if contract.kind is Kind.CDC:
         ordered = in_change_order(emptied, key)
@@ -46,19 +54,31 @@ def derive_versions(changes: pl.DataFrame, truncates: pl.DataFrame, contract: Co
     ordered = ordered.with_columns(
         _gone=pl.col("_op").is_in(["d", "t"]).fill_null(False),
         _has_newer_in_quarantine=(~pl.col("_is_valid")).last().over(key),
+        _moved_lsn=pl.when(is_moved()).then("_lsn"),
+        _gone_lsn=pl.when(pl.col("_op") == DELETE).then(pl.col("_lsn").fill_null(0)),
     )
-    waiting = ordered.filter(~pl.col("_is_valid"))
-    lived = _fill_left_out(ordered.filter("_is_valid"), key, content)
+    filled = _fill_left_out(ordered, key, content)
+    lived, waiting = filled.filter("_is_valid"), filled.filter(~pl.col("_is_valid"))
     told = lived.filter(~pl.col("_is_held")).with_columns(valid_from=_valid_from(contract, key))
     compared = [name for name in content if name != contract.ordering or contract.kind is Kind.CDC]
     told = _tell_versions(told, key, compared)
-    rest = pl.concat([lived.filter("_is_held"), waiting.with_columns(_is_held=pl.lit(False))], how="diagonal")
+    rest = pl.concat([lived.filter("_is_held"), waiting], how="diagonal")
     flags = ["is_current", "_is_version", "_is_latest"]
     whole = pl.concat([told, rest], how="diagonal").with_columns(pl.col(flag).fill_null(False) for flag in flags)
-    real = whole.filter(~pl.col("_is_synthetic"))
+    real = whole.filter(pl.col("_is_asked") & ~pl.col("_is_synthetic"))
     order = [*VERSION, *columns]
     absent = [pl.lit(None, VERSION[name]).alias(name) for name in ("valid_from", "valid_to") if name not in real.columns]
     return real.with_columns(absent).select(order)
+
+
+def _with_relatives(changes: pl.DataFrame, relatives: pl.DataFrame | None) -> pl.DataFrame:
+    """`changes` with the changes of other keys beside them; `_is_asked` tells them apart."""
+    asked = changes.with_columns(_is_asked=pl.lit(True))
+    if relatives is None or relatives.is_empty():
+        return asked
+    others = relatives.join(changes, on=POSITION_ORDER, how="anti", nulls_equal=True)
+    beside = [name for name in changes.columns if name in others.columns]
+    return pl.concat([asked, others.select(beside).with_columns(_is_asked=pl.lit(False))], how="diagonal")
 
 
 def _with_truncates(changes: pl.DataFrame, truncates: pl.DataFrame, key: list[str]) -> pl.DataFrame:
@@ -71,26 +91,50 @@ def _with_truncates(changes: pl.DataFrame, truncates: pl.DataFrame, key: list[st
     return pl.concat([real, every], how="diagonal")
 
 
-def _fill_left_out(lived: pl.DataFrame, key: list[str], content: list[str]) -> pl.DataFrame:
-    """Values that a change left out (unchanged TOAST) from the nearest earlier change that has them.
-    A row for which there is none is held back (`_is_held`) until it arrives."""
-    held = pl.repeat(False, lived.height, eager=True)
-    omitted = lived.select(pl.col("_left_out").list.explode().unique())["_left_out"].drop_nulls().to_list()
+def _fill_left_out(ordered: pl.DataFrame, key: list[str], content: list[str]) -> pl.DataFrame:
+    """Values that a change left out (unchanged TOAST) from the nearest earlier change of the same row that
+    tells them. A valid change for which there is none, or for which that one waits in quarantine, is held
+    back (`_is_held`): a row that PostgreSQL never had must not stand."""
+    omitted = ordered.select(pl.col("_left_out").list.explode().unique())["_left_out"].drop_nulls().to_list()
     if not omitted:
-        return lived.with_columns(_is_held=held)
-    lived = lived.with_row_index("_row")
-    for name in content:
-        if name not in omitted:
-            continue
-        left = pl.col("_left_out").list.contains(name)
-        tells = ~left & ~pl.col("_gone")
-        nearest = pl.when(tells).then(pl.col("_row")).forward_fill().over(key)
-        source = lived.select(source=nearest)["source"]
-        is_left = lived.select(left.alias("left"))["left"].fill_null(False)
-        held = held | (is_left & source.is_null())
-        filled = lived[name].gather(source.fill_null(0)).set(source.is_null(), None) if lived.height else lived[name]
-        lived = lived.with_columns(filled.zip_with(is_left, lived[name]).alias(name))
-    return lived.drop("_row").with_columns(_is_held=held)
+        return ordered.with_columns(_is_held=pl.lit(False))
+    rows = ordered.with_row_index("_row").with_columns(pl.col("_row").cast(pl.Int64))
+    rows = rows.with_columns(_before=_row_before(rows, key))
+    stretch = (pl.col("_before") != pl.col("_row") - 1).fill_null(True).cum_sum()
+    rows = rows.with_columns(_stretch=stretch).with_columns(_origin=pl.col("_before").first().over("_stretch"))
+    moves = rows.filter(pl.col("_origin").is_not_null())["_stretch"].n_unique()
+    held = pl.repeat(False, rows.height, eager=True)
+    for name in (name for name in content if name in omitted):
+        left = pl.col("_left_out").list.contains(name).fill_null(False)
+        told_by = pl.when(~left & ~pl.col("_gone")).then("_row").forward_fill().over("_stretch")
+        is_left, source = rows.select(left=left, source=told_by)
+        for _ in range(moves):  # each step crosses one more key change
+            source = source.zip_with(source.is_not_null(), source.gather(rows["_origin"]))
+        told = source.is_not_null() & rows["_is_valid"].gather(source).fill_null(False)
+        held = held | (is_left & ~told)
+        values = rows[name].gather(source).set(~told, None)
+        rows = rows.with_columns(values.zip_with(is_left & rows["_is_valid"], rows[name]).alias(name))
+    return rows.drop("_row", "_before", "_stretch", "_origin").with_columns(_is_held=held & rows["_is_valid"])
+
+
+def _row_before(rows: pl.DataFrame, key: list[str]) -> pl.Series:
+    """For each change the number (`_row`) of the one that left the row as it found it: the change before of
+    the same key; for a create that of the old key, where it is the second half of a key change; else null."""
+    alive = _same_key(key, 1) & ~pl.col("_gone").shift(1).fill_null(True)
+    before = rows.select(pl.when(alive).then(pl.col("_row") - 1).alias("before"))["before"]
+    inherited = pl.Series("before", [None], dtype=pl.Int64).new_from_index(0, rows.height)
+    found = links(rows.filter(~pl.col("_is_synthetic")), key)
+    # With two deletes to choose from, neither is chosen: a value is never guessed.
+    found = found.filter(pl.len().over(*MOMENT, *(f"to:{name}" for name in key)) == 1)
+    if not found.is_empty():
+        places = rows.select("_row", "_op", *MOMENT, *key)
+        old = places.filter(pl.col("_op") == DELETE).rename({"_row": "_deleted", **{n: f"from:{n}" for n in key}})
+        new = places.filter(pl.col("_op") == CREATE).rename({n: f"to:{n}" for n in key})
+        pairs = found.join(old, on=[*MOMENT, *(f"from:{n}" for n in key)])
+        pairs = pairs.join(new, on=[*MOMENT, *(f"to:{n}" for n in key)])
+        inherited = inherited.scatter(pairs["_row"], before.gather(pairs["_deleted"]))
+    is_created = rows.select((pl.col("_op") == CREATE).fill_null(False))["_op"]
+    return inherited.zip_with(is_created, before)
 
 
 def _valid_from(contract: Contract, key: list[str]) -> pl.Expr:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from aura_lake.cdc.envelope import DELETE
 from aura_lake.layouts import POSITION
 
 #: Position in a lane: topics by partition and offset, files by object, version and record.
@@ -45,3 +46,17 @@ def in_row_order(rows: pl.DataFrame, key: Sequence[str], ordering: str | None) -
     """`rows` sorted by key and then by the ordering column (null first), else by position alone."""
     by = [*key, *([ordering] if ordering else []), *POSITION_ORDER]
     return rows.sort(by, nulls_last=False)
+
+
+def stale_reads(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Snapshot reads that stand at a later position than a delete of their key which is newer: whoever
+    applied changes as they come would bring the row back."""
+    both = pl.col("_is_snapshot").any() & (pl.col("_op") == DELETE).any()
+    concerned = changes.filter(both.fill_null(False).over(key)) if changes.height else changes
+    if concerned.is_empty():
+        return concerned
+    placed = concerned.sort(POSITION_ORDER).with_row_index("_place")
+    deleted_at = pl.when(pl.col("_op") == DELETE).then("_place").otherwise(pl.len())
+    newer = in_change_order(placed, key).with_columns(_deleted_at=deleted_at.cum_min(reverse=True).over(key))
+    is_stale = pl.col("_is_snapshot") & pl.col("_lsn").is_not_null() & (pl.col("_deleted_at") < pl.col("_place"))
+    return newer.filter(is_stale).select(changes.columns)

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         sys.excepthook = _tell_defect
     try:
-        app(args=given, prog_name="aura")
+        typer.main.get_command(app)(args=given, prog_name="aura")  # app() would put back its own excepthook
     except AuraError as error:
         if debug:
             raise

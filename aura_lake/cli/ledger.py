@@ -10,6 +10,7 @@ import typer
 from aura_lake.cli.output import Form, FormOption, console, show_json, show_rows
 
 if TYPE_CHECKING:
+    from aura_lake.lake import Lake
     from aura_lake.ledger.equation import Ledger
 
 #: In the order in which they are told.
@@ -27,18 +28,12 @@ def ledger(
     Example: [bold]aura ledger --format json[/bold]
     """
     from aura_lake.cli.opening import open_lake
-    from aura_lake.ledger.count import count
-    from aura_lake.warehouse.opening import open_warehouse
 
-    lake = open_lake()
-    house = open_warehouse(lake.settings) if warehouse and _has_warehouse(lake) else None
-    found = count(lake, house)
-    if house is not None:
-        house.release()
+    found = count_all(open_lake(), warehouse=warehouse)
     if form is Form.JSON:
         show_json(found.to_json())
     elif form is Form.CSV:
-        show_rows(("table", "batch", "records", "units", *VERDICTS, "difference"), _lines(found, every=True), form)
+        show_rows(("table", "batch", "records", "units", *VERDICTS, "difference"), _lines(found), form)
     else:
         tell(found, batches=batches)
     if not found.balanced:
@@ -47,8 +42,10 @@ def ledger(
 
 def tell(found: Ledger, *, batches: bool = False) -> None:
     """The ledger for people: a line a table (and batch), and what is off in red."""
+    from rich.markup import escape
+
     used = [verdict for verdict in VERDICTS if any(verdict in table.verdicts for table in found.tables)]
-    columns = ["table", "records", "units", *(f"= {used[0]}" if n == 0 else f"+ {v}" for n, v in enumerate(used))]
+    columns = ["table", "records", "units", *(f"{'+' if at else '='} {verdict}" for at, verdict in enumerate(used))]
     rows: list[Sequence[Any]] = []
     for table in found.tables:
         counts = [_number(table.verdicts.get(verdict, 0)) for verdict in used]
@@ -70,9 +67,10 @@ def tell(found: Ledger, *, batches: bool = False) -> None:
                 f"[red]{table.table}: {table.blocked:,} units in quarantine hold back its publication.[/red]"
             )
     for equation in found.money:
-        console().print(f"{equation.name}: {equation.left:,} = {equation.right:,}" if equation.balanced else "")
+        if equation.balanced:
+            console().print(f"{equation.name}: {equation.left:,} = {equation.right:,}")
     for problem in found.problems():
-        console().print(f"[red]off:[/red] {problem}", markup=True)
+        console().print(f"[red]off:[/red] {escape(problem)}")
     total = sum(len(table.batches) for table in found.tables) + len(equations)
     verdict = "[green]Every row is accounted for[/green]" if found.balanced else "[red]The ledger does not balance[/red]"
     console().print(f"{verdict}: {total:,} equations recounted from the tables.")
@@ -82,7 +80,7 @@ def _number(count: int) -> str:
     return f"{count:,}" if count else "·"
 
 
-def _lines(found: Ledger, *, every: bool) -> list[Sequence[Any]]:
+def _lines(found: Ledger) -> list[Sequence[Any]]:
     rows: list[Sequence[Any]] = []
     for table in found.tables:
         for line in table.batches:
@@ -91,7 +89,18 @@ def _lines(found: Ledger, *, every: bool) -> list[Sequence[Any]]:
     return rows
 
 
-def _has_warehouse(lake: Any) -> bool:
-    """Whether there is anything to count; a DuckDB file that was never made is not made by looking."""
+def count_all(lake: Lake, *, warehouse: bool = True) -> Ledger:
+    """The ledger, with the warehouse where there is one: a DuckDB file that was never made is not made by
+    looking, and the warehouse is let go of again."""
+    from aura_lake.ledger.count import count
+    from aura_lake.warehouse.opening import open_warehouse
+
     settings = lake.settings
-    return settings.warehouse != "duckdb" or (settings.state / "warehouse.duckdb").is_file()
+    is_there = settings.warehouse != "duckdb" or (settings.state / "warehouse.duckdb").is_file()
+    if not (warehouse and is_there):
+        return count(lake)
+    house = open_warehouse(settings)
+    try:
+        return count(lake, house)
+    finally:
+        house.release()

@@ -18,6 +18,12 @@ from rich.console import Console
 #: Cells longer than this are cut in tables; JSON and CSV have them whole.
 CELL = 60
 
+#: Cells up to this width are never broken over lines.
+WHOLE = 26
+
+#: Width of tables that go into a file or a pipe.
+PIPED = 200
+
 
 class Form(StrEnum):
     """How rows are written."""
@@ -34,8 +40,8 @@ FormOption = Annotated[
 
 @cache
 def console() -> Console:
-    """Where answers go."""
-    return Console(highlight=False)
+    """Where answers go. Into a file or a pipe lines are as long as they must be."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
 
 
 @cache
@@ -80,16 +86,18 @@ def _show_table(
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
+    texts = [[cell(value) for value in row] for row in rows]
+    for at, name in enumerate(columns):
+        widest = max([len(name), *(len(row[at]) for row in texts)])
         table.add_column(
             name,
             justify="right" if name in right else "left",
             style=styles.get(name),
-            no_wrap=name in right,
+            no_wrap=name in right or widest <= WHOLE,
             overflow="fold",
         )
-    for row in rows:
-        table.add_row(*(cell(value) for value in row))
+    for row in texts:
+        table.add_row(*row)
     console().print(table)
 
 

@@ -6,7 +6,7 @@ import typer
 
 from aura_lake.cli.output import Form, FormOption, ago, console, show_json, show_rows
 
-COLUMNS = ("table", "kind", "feed", "watermark", "lag", "waiting", "quarantined", "blocked", "age", "note")
+COLUMNS = ("table", "watermark", "lag", "waiting", "quarantined", "blocked", "age", "note")
 
 
 def status(form: FormOption = Form.TABLE) -> None:
@@ -31,10 +31,10 @@ def status(form: FormOption = Form.TABLE) -> None:
             lag = f"{line.to_judge}/{line.to_fold}/{line.to_publish}"
             note = line.held or ("never run" if line.watermark < 0 else "")
             told = (line.waiting, line.quarantined, line.blocked, ago(line.age_seconds), note)
-            rows.append((line.table, line.kind, line.feed, line.watermark, lag, *told))
+            rows.append((line.table, line.watermark, lag, *told))
         numbers = ("watermark", "lag", "waiting", "quarantined", "blocked", "age")
         show_rows(COLUMNS, rows, form, right=numbers, styles={"note": "red"})
         published = reader.manifest.get("published_at", "never")
-        console().print(f"[dim]lag: batches to judge/fold/publish. Gold published: {published}. Lake: {reader.settings.home}[/dim]")
+        console().print(f"[dim]lag: batches to judge/fold/publish. Gold published {published[:19]}. {reader.settings.home}[/dim]")
     if any(line.blocked or line.held for line in lines):
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: What a judgement's verdict looks like.
 COLORS = {"valid": "green", "quarantined": "red", "duplicate": "yellow"}
+
+_TIMES = ("valid_from", "valid_to", "is_current")
 
 #: Lines shown under one heading.
 SHOWN = 12
@@ -61,23 +64,28 @@ def _as_rows(life: Life) -> list[Sequence[object]]:
     return rows
 
 
-def tell(life: Life) -> None:
-    """The life as a tree on the terminal."""
+def tell(life: Life, *, brief: bool = False) -> None:
+    """The life as a tree on the terminal; `brief`: its main table, the credit, and the revenue alone."""
     from rich.markup import escape
     from rich.tree import Tree
 
     tree = Tree(f"[bold]{escape(life.key)}[/bold]")
+    if brief:
+        main = [table for table in life.tables if table.key and len(table.key) == 1]
+        gold = [gold for gold in life.gold if gold.model == "fct_sales_revenue"]
+        life = replace(life, tables=tuple(main), gold=tuple(gold))
     for table in life.tables:
         _add_table(tree, table)
     if life.touches:
         branch = tree.add("[bold cyan]silver.order_touchpoints[/bold cyan]")
         for row in life.touches[:SHOWN]:
-            branch.add(_words(row))
+            state = "" if row.get("_state") == "current" else f"[yellow]{row.get('_state')}:[/yellow] "
+            branch.add(state + _words({name: value for name, value in row.items() if value != life.key}))
     for gold in life.gold:
         more = f" ({gold.total_rows} rows)" if gold.total_rows > 1 else ""
         branch = tree.add(f"[bold cyan]gold.{gold.model}[/bold cyan] version {gold.version}{more}")
         for row in gold.rows[:SHOWN]:
-            branch.add(_words(row))
+            branch.add(_words({name: value for name, value in row.items() if value != life.key}))
         _add_rest(branch, len(gold.rows[:SHOWN]), gold.total_rows)
     if life.mentions:
         branch = tree.add("[bold cyan]named by[/bold cyan]")
@@ -116,12 +124,24 @@ def _add_table(tree: Tree, table: TableLife) -> None:
         versions = branch.add(f"{len(table.versions)} version{'s' if len(table.versions) != 1 else ''}")
         earlier: Row = {}
         for row in table.versions[:SHOWN]:
-            versions.add(_version(row, earlier))
+            follows = bool(earlier) and all(row[name] == earlier[name] for name in table.key)
+            versions.add(_version(row, earlier if follows else {}))
             earlier = row
         _add_rest(versions, len(table.versions[:SHOWN]), len(table.versions))
+    _add_current(branch, table)
+
+
+def _add_current(branch: Tree, table: TableLife) -> None:
+    """The current rows, in full only where they say other things than the last versions."""
+    last = [{n: v for n, v in row.items() if n not in _TIMES} for row in table.versions if row["is_current"]]
     for row in table.current[:SHOWN]:
+        plain = {name: value for name, value in row.items() if not name.startswith("_")}
         waits = " [red](a newer change waits in quarantine)[/red]" if row.get("_has_newer_in_quarantine") else ""
-        branch.add(f"[green]current:[/green] {_words(row)}{waits}")
+        said = "as the last version says" if plain in last else _words(row)
+        name = " / ".join(str(row[column]) for column in table.key)
+        branch.add(f"[green]current:[/green] {name} {said}{waits}" if plain in last else f"[green]current:[/green] {said}{waits}")
+    if table.versions and not table.current:
+        branch.add("[yellow]no current row: the key was deleted[/yellow]")
 
 
 def _heading(record: RecordLife) -> str:
@@ -142,9 +162,8 @@ def _version(row: Row, earlier: Row) -> str:
 
     begin = f"{row['valid_from']:%Y-%m-%d %H:%M:%S}" if row["valid_from"] else "the beginning"
     end = f"{row['valid_to']:%Y-%m-%d %H:%M:%S}" if row["valid_to"] else "now"
-    times = ("valid_from", "valid_to", "is_current")
     same_key = bool(earlier)
-    shown = {n: v for n, v in row.items() if n not in times and (not same_key or v != earlier.get(n))}
+    shown = {n: v for n, v in row.items() if n not in _TIMES and (not same_key or v != earlier.get(n))}
     text = ", ".join(f"{name}={_value(value)}" for name, value in shown.items() if value is not None or same_key)
     return f"{begin} to {end}: {escape(text)}"
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 import polars as pl
 
@@ -25,6 +25,12 @@ INFINITE_MICROS = (9223372036825200000, -9223372036854775808, -92233720368324000
 #: Years Delta and Polars hold in microseconds and people can read.
 FIRST_MICROS = -62135596800000000  # 0001-01-01
 LAST_MICROS = 253402300799999999  # 9999-12-31T23:59:59.999999
+
+#: Decimal's own context keeps 28 digits and rounds the rest in silence; a column holds up to 38.
+WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
+
+#: PostgreSQL's numeric has at most so many digits after its point ("Numeric Types").
+MOST_DIGITS_AFTER_POINT = 16_383
 
 RULE_WORDS = {
     "string": "is_text",
@@ -152,21 +158,27 @@ def _exactly(text: str | None, dtype: pl.Decimal, lossy: bool) -> Decimal | None
         return None
     step = Decimal(1).scaleb(-dtype.scale)
     try:
-        held = value.quantize(step, rounding=ROUND_HALF_EVEN)
+        held = value.quantize(step, context=WIDE)
     except InvalidOperation:
         return None
     return held if lossy or held == value else None
 
 
 def decode_decimal(text: str, scale: int | None) -> str | None:
-    """Debezium's precise decimal: base64 of a big-endian two's complement integer (KIP-481)."""
-    if scale is None:
+    """Debezium's precise decimal: base64 of a big-endian two's complement integer (KIP-481), as its digits.
+    None where it cannot be read: no base64, no scale, or more digits than PostgreSQL's numeric has."""
+    if scale is None or abs(scale) > MOST_DIGITS_AFTER_POINT:
         return None
     try:
         unscaled = int.from_bytes(base64.b64decode(text, validate=True), "big", signed=True)
+        digits = str(abs(unscaled))  # ValueError beyond 4,300 digits, which no column holds
     except ValueError:
         return None
-    return format(Decimal(unscaled).scaleb(-scale), "f") if abs(unscaled) < 10**38 else str(unscaled) + "e0"
+    sign = "-" if unscaled < 0 else ""
+    if scale <= 0:
+        return sign + digits + "0" * -scale
+    digits = digits.rjust(scale + 1, "0")
+    return f"{sign}{digits[:-scale]}.{digits[-scale:]}"
 
 
 def decode_variable_decimal(text: str) -> str | None:

@@ -31,6 +31,8 @@ _LIMITS: dict[str, tuple[str, str]] = {
     "maxLength": ("is_short_enough", "length({column}) <= {value}"),
     "pattern": ("matches_its_pattern", "regexp_matches({column}, {value})"),
 }
+#: Rules that every column has by itself, or may have.
+_OWN_ENDINGS = ("is_present", "is_an_allowed_value", "is_infinite")
 _DESCRIPTIVE = ("format", "timezone", "defaultTimezone")
 
 
@@ -71,7 +73,7 @@ def read_rules(table: Element, columns: Sequence[Column]) -> tuple[list[PlacedRu
             _read_relationship(relationship, owner.name, by_name, tables)
         for quality in element.children("quality"):
             _read_quality(quality, owner, by_name, rows, tables)
-    _refuse_repeated(table, rows, tables)
+    _refuse_repeated(table, rows, tables, columns)
     return rows, tables
 
 
@@ -264,8 +266,11 @@ def _read_relationship(
     )
 
 
-def _refuse_repeated(table: Element, rows: Sequence[PlacedRule], tables: Sequence[TableRule]) -> None:
-    seen: set[str] = set()
+def _refuse_repeated(
+    table: Element, rows: Sequence[PlacedRule], tables: Sequence[TableRule], columns: Sequence[Column]
+) -> None:
+    """A verdict names rules, so a name means one rule; reading a column has names of its own."""
+    seen = {f"{column.name}_{ending}" for column in columns for ending in _OWN_ENDINGS}
     for name in [*(placed.rule.name for placed in rows), *(rule.name for rule in tables)]:
         if name in seen:
             table.problem(f"two rules are named {name!r}.", "Give each rule a name of its own.")

@@ -134,7 +134,11 @@ def _absolute(location: str, shop: Path) -> str:
 
 
 def _format(server: Element, location: str, include: str | None) -> Format:
-    """The declared format; without one, what the names of the objects say, else JSON."""
+    """The declared format; without one, what the names of the objects say, else JSON.
+
+    Of a folder one object's name is looked at; JSON values are cut in any case, with
+    newlines between them or without.
+    """
     written = server.text("format")
     known = tuple(option.value for option in Format)
     if written in known:
@@ -145,7 +149,9 @@ def _format(server: Element, location: str, include: str | None) -> Format:
             f"{did_you_mean(written, known)} Gzip is noticed by itself.",
             key="format",
         )
-    for name in (include or "", location):
+    folder = Path(location)
+    first = next((f.name for f in folder.rglob("*") if f.is_file()), "") if folder.is_dir() else ""
+    for name in (include or "", location, first):
         suffix = Path(name.removesuffix(".gz")).suffix.lower()
         if suffix in _SUFFIXES:
             return _SUFFIXES[suffix]

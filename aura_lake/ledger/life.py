@@ -50,6 +50,7 @@ class TableLife:
     table: str
     feed: str
     found_by: tuple[str, ...]
+    key: tuple[str, ...]
     records: tuple[RecordLife, ...]
     total_records: int
     versions: tuple[Row, ...] = ()

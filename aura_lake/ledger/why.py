@@ -55,7 +55,9 @@ class _Search:
         self._names: dict[str, set[str]] = {}
 
     def run(self) -> Life:
-        tables = self._by_place() or self._by_key() or self._by_personal_value() or self._by_other_ids()
+        tables = (
+            self._by_place() or self._by_key() or self._by_event_id() or self._by_other_ids() or self._by_personal_value()
+        )
         return Life(
             key=self._key,
             searched=tuple(self._searched),
@@ -75,11 +77,22 @@ class _Search:
         return [table for table in found if table is not None]
 
     def _by_key(self) -> list[TableLife]:
+        """Rows whose key it is: its first column, another id in it, or all of it, written `a/b`."""
         found = []
         for table in self._tables():
-            columns = list(dict.fromkeys([*table.key, *table.event_id]))
-            if columns:
-                found.append(self._by_columns(table, columns, [self._key]))
+            if not table.key:
+                continue
+            columns = [name for at, name in enumerate(table.key) if at == 0 or name.endswith("_id")]
+            parts = self._key.split("/")
+            if len(parts) == len(table.key) > 1:
+                where = " and ".join(f"{quote_name(name)}::varchar = ?" for name in table.key)
+                found.append(self._table(table, where, list(parts), ("/".join(table.key),)))
+            else:
+                found.append(self._by_columns(table, columns, self._key))
+        return [table for table in found if table is not None]
+
+    def _by_event_id(self) -> list[TableLife]:
+        found = [self._by_columns(t, list(t.event_id), self._key) for t in self._tables() if t.event_id]
         return [table for table in found if table is not None]
 
     def _by_personal_value(self) -> list[TableLife]:
@@ -94,7 +107,7 @@ class _Search:
         if was_made:
             return []
         hashed = hash_one(self._key, hash_key)
-        found = [self._by_columns(table, list(table.personal), [hashed]) for table in holders]
+        found = [self._by_columns(table, list(table.personal), hashed) for table in holders]
         return [table for table in found if table is not None]
 
     def _by_other_ids(self) -> list[TableLife]:
@@ -103,16 +116,16 @@ class _Search:
         for table in self._tables():
             ids = [name for name in table.columns if name.endswith("_id") and name not in table.event_id]
             if ids and not table.is_folded:
-                found.append(self._by_columns(table, ids, [self._key]))
+                found.append(self._by_columns(table, ids, self._key))
         return [table for table in found if table is not None]
 
     def _tables(self) -> list[TableDigest]:
         return list(self._reader.digest.tables.values())
 
-    def _by_columns(self, table: TableDigest, columns: Sequence[str], values: list[str]) -> TableLife | None:
-        where = " or ".join(f"{quote_name(name)}::varchar = ?" for name in columns)
+    def _by_columns(self, table: TableDigest, columns: Sequence[str], value: str) -> TableLife | None:
+        where = " or ".join(f"{quote_name(name)} = ?" for name in columns)
         self._searched += [f"{table.name}.{name}" for name in columns]
-        return self._table(table, where, values * len(columns), tuple(columns))
+        return self._table(table, where, [value] * len(columns), tuple(columns))
 
     def _table(self, table: TableDigest, where: str, values: list[Any], found_by: tuple[str, ...]) -> TableLife | None:
         """What a table knows of the units that a condition on its log picks; None where it picks none."""
@@ -139,7 +152,8 @@ class _Search:
         if "place" in found_by or not table.key:
             keys = keys if len(keys) == 1 else []
         versions, current = self._state(table, keys) if table.is_folded else ((), ())
-        return TableLife(table.name, table.feed, found_by, records[:SHOWN], len(records), versions, current)
+        shown = records[:SHOWN]
+        return TableLife(table.name, table.feed, found_by, table.key, shown, len(records), versions, current)
 
     def _state(self, table: TableDigest, keys: list[tuple[Any, ...]]) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
         if not keys:

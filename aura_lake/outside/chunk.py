@@ -70,10 +70,10 @@ class OversizeRecord:
     too much may turn out to be a line end.
     """
 
-    def __init__(self, byte_offset: int, max_record_bytes: int, strip: bytes = WHITE_SPACE) -> None:
+    def __init__(self, byte_offset: int, max_record_bytes: int, *, is_line: bool = False) -> None:
         self._byte_offset = byte_offset
         self._max_record_bytes = max_record_bytes
-        self._strip = strip  # bytes at the end that do not belong to the record
+        self._is_line = is_line  # one \r at its end is no part of it; otherwise no white space is
         self._hash = hashlib.sha256()
         self._size = 0
         self._held: list[bytes] = []
@@ -81,15 +81,12 @@ class OversizeRecord:
 
     def add(self, block: bytes) -> None:
         """The record goes on with these bytes."""
-        kept = block.rstrip(self._strip)
-        if not kept and len(self._tail) + len(block) > _TAIL_BYTES:
+        block = self._tail + block
+        kept = block.removesuffix(b"\r") if self._is_line else block.rstrip(WHITE_SPACE)
+        if len(block) - len(kept) > _TAIL_BYTES:
             kept = block
-        if kept:
-            self._put(self._tail)
-            self._put(kept)
-            self._tail = block[len(kept) :]
-        else:
-            self._tail += block
+        self._put(kept)
+        self._tail = block[len(kept) :]
 
     def finish(self) -> RecordChunk:
         """The record: without its bytes, if it is over the cap indeed."""

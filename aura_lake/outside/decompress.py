@@ -144,12 +144,24 @@ def _gunzip(stored: StoredBytes, name: str, block_bytes: int) -> Iterator[bytes]
             try:
                 block = reader.read(block_bytes)
             except EOFError as error:
-                raise CorruptObject(name, "the gzip stream is truncated", stored.stored_bytes) from error
+                raise CorruptObject(
+                    name,
+                    "the gzip stream ends within a member: truncated, or followed by bytes that are none",
+                    stored.stored_bytes,
+                ) from error
             except (gzip.BadGzipFile, igzip_lib.IsalError, zlib.error) as error:  # type: ignore[misc]
-                raise CorruptObject(name, f"the gzip stream is damaged ({error})", stored.stored_bytes) from error
+                raise CorruptObject(
+                    name, f"the gzip stream is damaged: {_cause(error)}", stored.stored_bytes
+                ) from error
             if not block:
                 return
             yield block
+
+
+def _cause(error: Exception) -> str:
+    """What the decompressor says, without the object's bytes that it quotes."""
+    said = str(error)
+    return "bytes follow that are no gzip member" if said.startswith("Not a gzipped file") else said
 
 
 def _check_limits(name: str, raw_bytes: int, stored_bytes: int, limits: Limits) -> None:

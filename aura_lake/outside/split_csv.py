@@ -31,6 +31,7 @@ class CsvSplitter:
     def __init__(self, max_record_bytes: int, delimiter: bytes = b",") -> None:
         self.header: bytes | None = None
         self._max_record_bytes = max_record_bytes
+        self._held_bytes = max_record_bytes + len(b'"\r\n')  # so that what follows a quote within the cap is known
         self._delimiter = delimiter
         self._is_space = IS_SPACE.copy()
         self._is_space[delimiter[0]] = False
@@ -86,8 +87,8 @@ class CsvSplitter:
                 yield cut_out(self._data, starts, ends, self._base, self._max_record_bytes)
         self._data = self._data[position:]
         self._base += position
-        if len(self._data) > self._max_record_bytes + 1:
-            self._oversize = OversizeRecord(self._base, self._max_record_bytes, strip=b"\r")
+        if len(self._data) > self._held_bytes:
+            self._oversize = OversizeRecord(self._base, self._max_record_bytes, is_line=True)
             self._oversize.add(self._data)
             self._base += len(self._data)
             self._data = b""
@@ -109,7 +110,7 @@ class CsvSplitter:
                 position = int(newlines[-1]) + 1
                 yield starts, newlines, position
             is_stuck = is_whole and not len(newlines)
-            is_over = len(self._data) - position > self._max_record_bytes
+            is_over = len(self._data) - position > self._held_bytes
             if not is_sound or (is_stuck and is_over):
                 walked = self._walk_records(position, is_last)
                 if walked is None:
@@ -136,7 +137,7 @@ class CsvSplitter:
         starts: list[int] = []
         newlines: list[int] = []
         while position < len(self._data) and len(starts) < self._walk:
-            is_forced = is_last or len(self._data) - position > self._max_record_bytes
+            is_forced = is_last or len(self._data) - position > self._held_bytes
             end = record_end(self._data, position, self._delimiter, is_forced, self._max_record_bytes)
             if end is None:
                 break

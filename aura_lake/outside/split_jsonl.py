@@ -85,7 +85,7 @@ class JsonLinesSplitter:
         """Keep the start of a line; over the cap, only hash it."""
         self._hold(block)
         if self._pending_bytes > self._max_record_bytes + 1:  # a final \r does not count
-            self._oversize = OversizeRecord(self._base, self._max_record_bytes, strip=b"\r")
+            self._oversize = OversizeRecord(self._base, self._max_record_bytes, is_line=True)
             self._base += self._pending_bytes
             for held in self._pending:
                 self._oversize.add(held)

@@ -8,13 +8,13 @@ way in for readers, so that folding every N batches would change nothing for the
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from aura_lake.cdc.fold import derive_versions
+from aura_lake.cdc.order import stale_reads
 from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.verdicts import UNIT, standing_rows
 from aura_lake.delta.commit import Commit
@@ -22,12 +22,8 @@ from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import LOG
 from aura_lake.lake import Lake
 from aura_lake.layouts import VERSION, table_columns
-
-#: Partitions of a state whose contract names no creation time.
-HASH_BUCKETS = 16
-
-#: Where a key stands whose creation time has not been seen yet (its delete came first).
-UNKNOWN_PERIOD = "unknown"
+from aura_lake.steps.placement import place
+from aura_lake.steps.relatives import Relatives, relatives_of
 
 #: Log rows folded in one commit; a first load of a large table takes several.
 FOLD_RECORDS = 2_000_000
@@ -38,7 +34,11 @@ GROUP_RECORDS = 500_000
 
 @dataclass(frozen=True)
 class FoldReport:
-    """What one fold did: `keys` derived anew, live rows and versions in the partitions it wrote."""
+    """What one fold did.
+
+    `keys` were derived anew; of their changes `held_back` wait for a value that they left out. `stale_reads`
+    came after a delete that is newer: a snapshot overlaps the stream, and no row came back.
+    """
 
     table: str
     from_batch: int
@@ -47,6 +47,7 @@ class FoldReport:
     keys: int = 0
     buckets: int = 0
     held_back: int = 0
+    stale_reads: int = 0
     seconds: float = 0.0
 
 
@@ -55,18 +56,25 @@ def fold(lake: Lake, contract: Contract) -> FoldReport:
     started = time.monotonic()
     log, history, current = lake.log(contract), lake.history(contract).create(), lake.current(contract).create()
     begun = history.watermark(LOG)
-    changes = keys = held = 0
-    touched: set[str] = set()
+    total = _Folded()
     for last in _fold_groups(log, history.watermark(LOG), log.watermark(LOG)):
         in_step = current.watermark(LOG) == history.watermark(LOG)
         folded = _fold_history(log, history, contract, last)
-        changes, keys, held = changes + folded.changes, keys + folded.keys, held + folded.held
-        touched |= folded.buckets
         _write_current(history, current, contract, folded.buckets if in_step else None)
+        total.add(folded)
     if current.watermark(LOG) < history.watermark(LOG):  # a fold died between the two commits
         _write_current(history, current, contract, None)
-    seconds = time.monotonic() - started
-    return FoldReport(contract.table, begun, history.watermark(LOG), changes, keys, len(touched), held, seconds)
+    return FoldReport(
+        table=contract.table,
+        from_batch=begun,
+        to_batch=history.watermark(LOG),
+        changes=total.changes,
+        keys=total.keys,
+        buckets=len(total.buckets),
+        held_back=total.held,
+        stale_reads=total.stale,
+        seconds=time.monotonic() - started,
+    )
 
 
 def refold(lake: Lake, contract: Contract) -> None:
@@ -93,46 +101,53 @@ def _fold_groups(log: LakeTable, read_to: int, goal: int) -> Iterator[int]:
 
 @dataclass
 class _Folded:
-    changes: int
-    keys: int
-    held: int
-    buckets: set[str]
+    changes: int = 0
+    keys: int = 0
+    held: int = 0
+    stale: int = 0
+    buckets: set[str] = field(default_factory=set)
+
+    def add(self, more: _Folded) -> None:
+        self.changes, self.keys = self.changes + more.changes, self.keys + more.keys
+        self.held, self.stale = self.held + more.held, self.stale + more.stale
+        self.buckets |= more.buckets
 
 
 def _fold_history(
     log: LakeTable, history: LakeTable, contract: Contract, last: int, *, from_scratch: bool = False
 ) -> _Folded:
-    read_to = -1 if from_scratch else history.watermark(LOG)
     key = list(contract.key)
-    fresh = _fresh_rows(log, contract, read_to, last)
+    fresh = _fresh_rows(log, contract, -1 if from_scratch else history.watermark(LOG), last)
     truncates = standing_rows(log, ["truncate"]).filter(pl.col("log_batch") <= last).collect()
-    empties_all = fresh.filter(pl.col("outcome") == "truncate").height > 0 or from_scratch
+    empties_all = from_scratch or bool((fresh["outcome"] == "truncate").any())
     fresh = fresh.filter(pl.all_horizontal(pl.col(name).is_not_null() for name in key))
-    placed = fresh.with_columns(_bucket=buckets_of(fresh, contract))
-    strays = history.scan().limit(0).collect()
-    if not from_scratch and contract.period:
-        placed = _locate(placed, history, contract)
-        strays = _strays(placed, history, contract)
-    standing = history.partition_values("_bucket") if history.exists else set()
-    touched = set(placed["_bucket"].unique().to_list()) | (set(standing) if empties_all else set())
-    if not strays.is_empty():
-        touched.add(UNKNOWN_PERIOD)
-    folded = _Folded(placed.height, 0, 0, touched)
+    placed = place(fresh, history, contract, from_scratch=from_scratch)
+    changes = placed.rows.filter(pl.col("verdict").is_in(["valid", "quarantined"]))
+    changes = changes.with_columns(_is_valid=pl.col("verdict") == "valid")
+    known = history.scan().limit(0) if from_scratch else history.scan()
+    standing = known.join(fresh.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
+    family = relatives_of(changes, standing, history, contract, everything=empties_all, leaving=placed.left)
+    touched = {*placed.rows["_bucket"].unique().to_list(), *placed.left, *(family.buckets if family else ())}
+    if empties_all and not from_scratch:
+        touched |= set(history.partition_values("_bucket"))
+    keys = None if empties_all else pl.concat([fresh.select(key), *([family.keys] if family else [])]).unique()
+    strays = placed.strays.join(fresh, on=UNIT, how="anti", nulls_equal=True)
+    stay = standing.join(strays.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
+    folded = _Folded(changes=changes.height, buckets=touched)
     with Commit(history) as commit:
         files = history.files()
         if from_scratch:
             commit.remove(files)
-        for buckets in _bucket_groups(touched, files, placed):
+        for buckets in _bucket_groups(touched, files, placed.rows):
             inside = pl.col("_bucket").is_in(buckets)
-            before = None
-            if not from_scratch:
-                before = history.scan().filter(inside).collect().join(strays, on=UNIT, how="anti", nulls_equal=True)
-                before = pl.concat([before, strays.filter(inside).select(before.columns)])
-            mine = placed.filter(inside)
-            rows = _derive_buckets(before, mine, truncates, contract, everything=empties_all, folded=folded)
+            before = pl.concat([stay.filter(inside).collect(), strays.filter(inside)])
+            untouched, derived = _derive(before, changes.filter(inside), keys, truncates, contract, family)
+            folded.keys += derived.select(key).unique().height
+            folded.held += int(derived["_is_held"].sum())
+            folded.stale += stale_reads(derived, key).join(fresh, on=UNIT, how="semi", nulls_equal=True).height
             if not from_scratch and "partition._bucket" in files.columns:
                 commit.remove(files.filter(pl.col("partition._bucket").is_in(buckets)))
-            commit.add(rows.select(list(history.layout.columns)))
+            commit.add(pl.concat([untouched, derived]).select(list(history.layout.columns)))
         standing_mark = history.watermark(LOG)
         if last > standing_mark:
             commit.publish({LOG: (standing_mark, last)}, metadata={"table": contract.table})
@@ -172,34 +187,23 @@ def _fresh_rows(log: LakeTable, contract: Contract, read_to: int, last: int) -> 
     return rows
 
 
-def _derive_buckets(
-    before: pl.DataFrame | None,
-    mine: pl.DataFrame,
+def _derive(
+    before: pl.DataFrame,
+    fresh: pl.DataFrame,
+    keys: pl.DataFrame | None,
     truncates: pl.DataFrame,
     contract: Contract,
-    *,
-    everything: bool,
-    folded: _Folded,
-) -> pl.DataFrame:
-    """Some partitions of the history with the fresh changes in them."""
-    key = list(contract.key)
-    changes = mine.filter(pl.col("verdict").is_in(["valid", "quarantined"])).with_columns(
-        _is_valid=pl.col("verdict") == "valid"
-    )
-    untouched = None
-    if before is not None and not before.is_empty():
-        kept = before.join(mine, on=UNIT, how="anti", nulls_equal=True)
-        if not everything:
-            touched_keys = mine.select(key).unique()
-            untouched = kept.join(touched_keys, on=key, how="anti")
-            kept = kept.join(touched_keys, on=key, how="semi")
-        columns = [name for name in kept.columns if name in changes.columns]
-        changes = pl.concat([kept.select(columns), changes.select(columns)])
-    changes = changes.select(name for name in [*VERSION, *table_columns(contract)] if name in changes.columns)
-    derived = derive_versions(changes, truncates, contract)
-    folded.keys += derived.select(key).unique().height
-    folded.held += int(derived["_is_held"].sum())
-    return derived if untouched is None else pl.concat([untouched.select(derived.columns), derived])
+    family: Relatives | None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Some partitions of the history with the fresh changes in them: (rows of keys that nothing came for,
+    rows derived anew). `keys`: those for which something came; None: all."""
+    untouched = before.clear()
+    if keys is not None:
+        untouched, before = (before.join(keys, on=list(contract.key), how=how) for how in ("anti", "semi"))
+    shared = [name for name in before.columns if name in fresh.columns]
+    changes = pl.concat([before.select(shared), fresh.select(shared)])
+    derived = derive_versions(changes, truncates, contract, family.rows if family else None)
+    return untouched.select(derived.columns), derived
 
 
 def _write_current(history: LakeTable, current: LakeTable, contract: Contract, buckets: set[str] | None) -> None:
@@ -223,45 +227,9 @@ def _write_current(history: LakeTable, current: LakeTable, contract: Contract, b
             commit.publish({"rebuild": (rebuilt, rebuilt + 1)}, metadata={"rebuild": contract.table})
 
 
-def buckets_of(rows: pl.DataFrame, contract: Contract) -> pl.Series:
-    """The state partition of each row: the day its key was created, or a hash of the key."""
-    if contract.period:
-        days = rows[contract.period].cast(pl.Datetime("us", "UTC")).dt.strftime("%Y-%m-%d")
-        return days.fill_null(UNKNOWN_PERIOD)
-    return hash_bucket(rows.select(list(contract.key)))
-
-
-def hash_bucket(keys: pl.DataFrame) -> pl.Series:
-    """A stable partition of each key: CRC-32 of its text, modulo `HASH_BUCKETS` (Polars' own hash is not
-    the same from version to version)."""
-    joined = keys.select(pl.concat_str(pl.all().cast(pl.String), separator="\x1f").alias("key"))["key"]
-    return pl.Series([f"{zlib.crc32(text.encode()) % HASH_BUCKETS:02d}" for text in joined.to_list()], dtype=pl.String)
-
-
-def _locate(placed: pl.DataFrame, history: LakeTable, contract: Contract) -> pl.DataFrame:
-    """`placed` with the partition where its key already stands, for rows that do not tell their period (a
-    delete carries its key alone), and for keys whose delete came before anything else."""
-    key = list(contract.key)
-    told = placed.filter(pl.col("_bucket") != UNKNOWN_PERIOD).select(*key, told="_bucket").unique(key, keep="first")
-    homeless = placed.filter(pl.col("_bucket") == UNKNOWN_PERIOD).select(key).unique()
-    known = history.scan().select(*key, standing="_bucket")
-    found = known.join(homeless.lazy(), on=key, how="semi").unique(key, keep="first").collect()
-    both = placed.join(told, on=key, how="left").join(found, on=key, how="left")
-    standing = pl.when(pl.col("standing") != UNKNOWN_PERIOD).then("standing")
-    where = pl.when(pl.col("_bucket") != UNKNOWN_PERIOD).then("_bucket").otherwise(
-        pl.coalesce(standing, "told", pl.lit(UNKNOWN_PERIOD))
-    )
-    return both.with_columns(_bucket=where).drop("told", "standing")
-
-
-def _strays(placed: pl.DataFrame, history: LakeTable, contract: Contract) -> pl.DataFrame:
-    """Rows that wait in the unknown partition for the creation time that `placed` now tells, with the
-    partition they belong to."""
-    key = list(contract.key)
-    told = placed.filter(pl.col("_bucket") != UNKNOWN_PERIOD).select(*key, told="_bucket").unique(key, keep="first")
-    waiting = history.scan().filter(pl.col("_bucket") == UNKNOWN_PERIOD).collect()
-    joined = waiting.join(told, on=key, how="inner").with_columns(_bucket="told")
-    return joined.select(waiting.columns)
+def held_rows(history: LakeTable, contract: Contract) -> pl.LazyFrame:
+    """The changes that wait for a value they left out: position, key, and `_left_out`."""
+    return history.scan().filter("_is_held").select(*UNIT, *contract.key, "_left_out")
 
 
 def versions(history: LakeTable, columns: Sequence[str]) -> pl.LazyFrame:

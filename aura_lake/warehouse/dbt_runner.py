@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aura_lake.errors import WarehouseError
+from aura_lake.warehouse.snowflake_connector import connector
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest
+
 
 @dataclass(frozen=True)
 class ModelResult:
@@ -142,6 +144,8 @@ class DbtGold:
 
     def _invoke(self, arguments: Sequence[str], test_scope: str = "changed") -> Any:
         """Run a dbt command and close every connection it opened."""
+        if self._target == "snowflake":
+            connector()
         from dbt.cli.main import dbtRunner  # imports half of dbt: 1.5 s
 
         command = [
@@ -208,7 +212,7 @@ def _close_connections(target: str) -> None:
 
     if DuckDBConnectionManager._ENV is not None:
         DuckDBConnectionManager._ENV.close()
-    DuckDBConnectionManager.close_all_connections()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 @contextlib.contextmanager

@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aura_lake.errors import StoreUnavailable, WarehouseError, WatermarkError
-from aura_lake.warehouse.conform import conform_rows, conform_touched, in_utc, stored_schema, stored_type
+from aura_lake.warehouse.conform import conform_rows, conform_touched, stored_schema, stored_type
 from aura_lake.warehouse.periods import month_bounds
+from aura_lake.warehouse.snowflake_connector import connector
 from aura_lake.warehouse.snowflake_settings import SnowflakeSettings
 from aura_lake.warehouse.warehouse import NEVER, PERIOD_COLUMN, LoadReport, PublishReport, TableSpec
 
@@ -64,6 +65,7 @@ class SnowflakeWarehouse:
 
     def prepare(self, tables: Sequence[TableSpec]) -> None:
         """See `Warehouse.prepare`."""
+        self._abort_abandoned()
         for statement in _BOOKKEEPING:
             self._run(statement)
         for spec in tables:
@@ -202,8 +204,15 @@ class SnowflakeWarehouse:
     def query(self, sql: str) -> pa.Table:
         """See `Warehouse.query`."""
         with self._cursor() as cursor, _explained(sql):
-            rows = cursor.execute(sql).fetch_arrow_all(force_return_table=True)
-        return _plain(rows)
+            cursor.execute(sql)
+            schema = _answer_schema(cursor.description)
+            # Not fetch_arrow_all, which wants pandas for an answer without rows.
+            parts = [
+                part.to_arrow(self._open(), force_microsecond_precision=True)
+                for part in cursor.get_result_batches() or []
+                if part.rowcount
+            ]
+        return pa.concat_tables([part.rename_columns(schema.names).cast(schema) for part in parts] or [schema.empty_table()])
 
     def release(self) -> None:
         """See `Warehouse.release`."""
@@ -317,8 +326,6 @@ class SnowflakeWarehouse:
 
     def _open(self) -> SnowflakeConnection:
         if self._connection is None:
-            import snowflake.connector  # half a second, and an optional account
-
             settings = self._settings
             options: dict[str, Any] = {
                 "account": settings.account,
@@ -330,7 +337,13 @@ class SnowflakeWarehouse:
                 "login_timeout": settings.network_timeout_seconds,
                 "paramstyle": "qmark",
                 "arrow_number_to_decimal": True,
-                "session_parameters": {"TIMEZONE": "UTC", "QUERY_TAG": "aura-lake"},
+                "session_parameters": {
+                    "TIMEZONE": "UTC",
+                    "QUERY_TAG": "aura-lake",
+                    "ABORT_DETACHED_QUERY": True,
+                    # Twelve hours, when nothing is said.
+                    "LOCK_TIMEOUT": 10 * settings.network_timeout_seconds,
+                },
             }
             if settings.host:
                 options |= {"host": settings.host, "port": settings.port, "protocol": settings.protocol}
@@ -339,7 +352,7 @@ class SnowflakeWarehouse:
             else:
                 options["password"] = settings.password
             with _explained("connect"):
-                self._connection = snowflake.connector.connect(
+                self._connection = connector().connect(
                     **{name: value for name, value in options.items() if value is not None}
                 )
         return self._connection
@@ -349,9 +362,28 @@ class SnowflakeWarehouse:
         with self._open().cursor() as cursor:
             yield cursor
 
+    @property
+    def _transaction_name(self) -> str:
+        """What our transactions, and those of the gold models, are called."""
+        return f"aura_{self._settings.database}".lower()
+
+    def _abort_abandoned(self) -> None:
+        """Roll back what a killed process left open: its locks would hold us for hours.
+
+        One process at a time loads and builds, so a transaction of this name has no one any more.
+        """
+        with self._cursor() as cursor, _explained("show transactions"):
+            rows = cursor.execute("show transactions").fetchall()
+            names = [column.name.lower() for column in cursor.description]
+        for row in rows:
+            transaction = dict(zip(names, row, strict=True))
+            if str(transaction["name"]).lower() == self._transaction_name:
+                self._run(f"select system$abort_transaction({int(transaction['id'])})")
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._run("begin")
+        self._abort_abandoned()
+        self._run(f"begin transaction name {self._transaction_name}")
         try:
             yield
         except BaseException:
@@ -408,8 +440,7 @@ def _write_parquet(
 
 @contextmanager
 def _explained(sql: str) -> Iterator[None]:
-    import snowflake.connector.errors as refused
-
+    refused = connector().errors
     statement = " ".join(sql.split())[:120]
     try:
         yield
@@ -435,16 +466,27 @@ def _of_periods(columns: Sequence[str], periods: Sequence[str | None] | None) ->
     return " or ".join(month_bounds(PERIOD_COLUMN, period) for period in periods) or "false"
 
 
-def _plain(rows: pa.Table) -> pa.Table:
+def _answer_schema(description: Sequence[Any]) -> pa.Schema:
     """Names in lower case, whole numbers as int64, times in UTC: as DuckDB answers."""
-    fields = [
-        field.with_type(pa.int64())
-        if pa.types.is_integer(field.type) or (pa.types.is_decimal(field.type) and field.type.scale == 0)
-        else field
-        for field in rows.schema
-    ]
-    lowered = rows.cast(pa.schema(fields)).rename_columns([name.lower() for name in rows.schema.names])
-    return in_utc(lowered)
+    kinds = connector().constants.FIELD_ID_TO_NAME
+    fields = []
+    for column in description:
+        kind = kinds[column.type_code]
+        if kind == "FIXED":
+            dtype = pa.decimal128(column.precision, column.scale) if column.scale else pa.int64()
+        else:
+            dtype = _ARROW_TYPES[kind]
+        fields.append((column.name.lower(), dtype))
+    return pa.schema(fields)
+
+
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "TEXT": pa.string(),
+    "REAL": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+    "TIMESTAMP_NTZ": pa.timestamp("us", tz="UTC"),
+}
 
 
 def _sql_type(table: str, column: str, dtype: pa.DataType) -> str:

@@ -64,5 +64,11 @@
 {% macro duckdb__in_one_transaction(statements) %}{{ return(statements) }}{% endmacro %}
 
 {% macro snowflake__in_one_transaction(statements) %}
-    {{ return(snowflake_dml_explicit_transaction(statements)) }}
+    {#- The name by which the next process finds it, should this one be killed. -#}
+    {% set transaction -%}
+        begin transaction name aura_{{ target.database | lower }};
+        {{ statements }};
+        commit;
+    {%- endset %}
+    {{ return(transaction) }}
 {% endmacro %}

@@ -34,20 +34,24 @@ def test_case_062_objects_without_a_newline_between_them_are_cut_and_strings_are
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda packed: packed[: len(packed) // 2], "the gzip stream is truncated"),
-        (lambda packed: packed[:-8], "the gzip stream is truncated"),
-        (lambda packed: packed[:-8] + b"\0\0\0\0" + packed[-4:], "the gzip stream is damaged"),
-        (lambda packed: packed + b"garbage", "the gzip stream is damaged"),
-        (lambda packed: packed + b"\x1f\x8b", "the gzip stream is truncated"),
+        (lambda packed: packed[: len(packed) // 2], "the gzip stream ends within a member"),
+        (lambda packed: packed[:-8], "the gzip stream ends within a member"),
+        (lambda packed: packed[:-8] + b"\0\0\0\0" + packed[-4:], "the gzip stream is damaged: CRC check failed"),
+        (
+            lambda packed: packed + b"trailing garbage",
+            "the gzip stream is damaged: bytes follow that are no gzip member",
+        ),
+        (lambda packed: packed + b"x", "the gzip stream ends within a member"),
+        (lambda packed: packed + b"\x1f\x8b", "the gzip stream ends within a member"),
     ],
-    ids=["truncated", "no trailer", "wrong checksum", "trailing garbage", "half a member behind"],
+    ids=["truncated", "no trailer", "wrong checksum", "trailing garbage", "one byte behind", "half a member behind"],
 )
 def test_case_063_a_damaged_gzip_is_refused_whole(damage, reason):
     packed = gzip.compress(b"".join(b'{"a":%d}' % number for number in range(100_000)))
     with pytest.raises(CorruptObject, match=r"o: .* None of its records were taken") as caught:
         values(damage(packed))
     assert caught.value.reason.startswith(reason)
-    assert 0 < caught.value.position <= len(packed) + 8
+    assert 0 < caught.value.position <= len(damage(packed))
 
 
 def test_case_064_every_member_of_a_gzip_is_read():
@@ -56,7 +60,7 @@ def test_case_064_every_member_of_a_gzip_is_read():
 
 
 def test_case_065_a_bomb_is_refused_while_it_streams_in_bounded_memory():
-    bomb = gzip.compress(gzip.compress(b"\0" * 300_000_000)[:50_000] + b" " * 200_000_000)
+    bomb = gzip.compress(b" " * 200_000_000, 1)
     limits = Limits(max_ratio=200, ratio_free_bytes=16 << 20)
     tracemalloc.start()
     with pytest.raises(

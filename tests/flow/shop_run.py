@@ -16,7 +16,9 @@ from aura_lake.lake import Lake
 from aura_lake.ledger.count import count
 from aura_lake.ledger.equation import Ledger
 from aura_lake.settings import Settings
-from aura_lake.steps.pipeline import bring_up_to_date
+from aura_lake.steps.attribute import attribute
+from aura_lake.steps.land import land
+from aura_lake.steps.pipeline import bring_up_to_date, refresh_silver
 from aura_lake.steps.publish import PublishReport
 from aura_lake.warehouse.dbt_runner import DbtGold
 from aura_lake.warehouse.opening import open_gold, open_warehouse
@@ -42,6 +44,14 @@ class ShopRun:
         report = bring_up_to_date(self.lake, self.warehouse, self.gold)
         assert report.build.failed_tests == ()
         return report
+
+    def run_silver(self) -> None:
+        """Land, judge, fold and attribute."""
+        for feed in self.lake.shop.feeds.values():
+            land(self.lake, feed)
+        for contract in self.lake.shop.contracts.values():
+            refresh_silver(self.lake, contract)
+        attribute(self.lake)
 
     def count(self) -> Ledger:
         """The ledger, warehouse and money included."""

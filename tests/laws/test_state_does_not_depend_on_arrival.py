@@ -64,14 +64,17 @@ def lives(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 
 def oracle(changes: list[dict[str, Any]]) -> dict[str, str]:
-    """What a database would hold after these changes, in LSN order; rows that cannot be filled do not stand."""
+    """What a database would hold after these changes, in LSN order; rows that cannot be filled do not stand.
+    A row that was deleted has no values to leave unchanged: an update after it waits for its insert."""
     words: dict[str, str | None] = {}
     live: dict[str, str] = {}
     for change in sorted(changes, key=lambda c: c["lsn"]):
         if change["op"] == "t":
             live.clear()
+            words.clear()
         elif change["op"] == "d":
             live.pop(change["id"], None)
+            words.pop(change["id"], None)
         else:
             word = words.get(change["id"]) if change["left_out"] else change["word"]
             if word is not None:

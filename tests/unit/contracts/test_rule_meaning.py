@@ -79,7 +79,9 @@ def test_rounding_takes_halves_away_from_zero() -> None:
     assert values("cast(n as decimal(10,2))", n=texts) == expected
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,5", "1_000", "0x1F", "nan", "Infinity", "1e400", "9" * 60, "--1", "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1,5", "1_000", "0x1F", "nan", "Infinity", "1e400", "9" * 60, "--1", "1.2.3"]
+)
 def test_text_that_is_no_number_casts_to_null(text: str) -> None:
     n = pl.Series([text])
     assert values("cast(n as decimal(18,4))", n=n) == [None]
@@ -98,7 +100,9 @@ def test_an_integer_cast_takes_whole_numbers_only() -> None:
 
 
 def test_timestamps_are_read_from_iso_text_and_naive_ones_are_utc() -> None:
-    s = pl.Series(["2020-01-01", "2020-01-01 10:00", "2020-01-01T10:00:00.25Z", "2020-01-01 10:00:00+05:30", "2020-02-30", "x"])
+    s = pl.Series(
+        ["2020-01-01", "2020-01-01 10:00", "2020-01-01T10:00:00.25Z", "2020-01-01 10:00:00+05:30", "2020-02-30", "x"]
+    )
     moments = [datetime(2020, 1, 1, *clock, tzinfo=UTC) for clock in ((0,), (10,), (10, 0, 0, 250_000), (4, 30))]
     assert values("cast(s as timestamp)", s=s) == [*moments, None, None]
 

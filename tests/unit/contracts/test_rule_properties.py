@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura_lake.errors import ContractError
@@ -27,24 +27,28 @@ def call(form: str, *parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 numbers = st.recursive(
     INTEGERS | DECIMALS,
-    lambda inner: binary(inner, ["+", "-", "*"])
-    | call("coalesce({}, {})", inner, inner)
-    | call("nullif({}, {})", inner, inner)
-    | call("greatest({}, {})", inner, inner)
-    | call("abs({})", inner)
-    | call("round({}, 1)", inner)
-    | call("floor({})", inner)
-    | call("case when b then {} else {} end", inner, inner),
+    lambda inner: (
+        binary(inner, ["+", "-", "*"])
+        | call("coalesce({}, {})", inner, inner)
+        | call("nullif({}, {})", inner, inner)
+        | call("greatest({}, {})", inner, inner)
+        | call("abs({})", inner)
+        | call("round({}, 1)", inner)
+        | call("floor({})", inner)
+        | call("case when b then {} else {} end", inner, inner)
+    ),
     max_leaves=4,
 )
 texts = st.recursive(
     TEXTS,
-    lambda inner: call("{} || {}", inner, inner)
-    | call("replace({}, 'a', 'bb')", inner)
-    | call("split_part({}, '-', 2)", inner)
-    | call("trim({})", inner)
-    | call("lpad({}, 4, '0')", inner)
-    | call("regexp_replace({}, '[0-9]+', '#', 'g')", inner),
+    lambda inner: (
+        call("{} || {}", inner, inner)
+        | call("replace({}, 'a', 'bb')", inner)
+        | call("split_part({}, '-', 2)", inner)
+        | call("trim({})", inner)
+        | call("lpad({}, 4, '0')", inner)
+        | call("regexp_replace({}, '[0-9]+', '#', 'g')", inner)
+    ),
     max_leaves=3,
 )
 FLOATS = st.sampled_from(["f", "f * 2", "f + 1", "f - f", "round(f)", "-f", "abs(f)", "ceil(f)", "0.5", "2", "f / 0"])
@@ -63,10 +67,12 @@ conditions = st.recursive(
     | call("contains({}, {})", texts, texts)
     | call("({} - {}) > interval '10 days'", TIMES, TIMES)
     | st.just("b"),
-    lambda inner: binary(inner, ["and", "or"])
-    | call("(not {})", inner)
-    | call("({} is not true)", inner)
-    | call("(case when {} then {} end)", inner, inner),
+    lambda inner: (
+        binary(inner, ["and", "or"])
+        | call("(not {})", inner)
+        | call("({} is not true)", inner)
+        | call("(case when {} then {} end)", inner, inner)
+    ),
     max_leaves=4,
 )
 
@@ -77,12 +83,11 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(text=conditions | numbers | texts)
 def test_small_expressions_mean_the_same_in_polars_and_duckdb(engine: duckdb.DuckDBPyConnection, text: str) -> None:
     try:
         found = in_polars(text)
-    except ContractError as refused:
-        assert refused.what  # e.g. a date less a date compared with an interval
+    except ContractError:  # e.g. the days between two dates compared with an interval
         return
     assert found == in_duckdb(engine, text)

@@ -1,0 +1,4 @@
+"""`aura init`."""
+from __future__ import annotations
+def init() -> None:
+    """x"""

@@ -1,0 +1,115 @@
+"""`aura quarantine`: the inbox of rows that broke a rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aura_lake.cli.output import Form, FormOption, complaints, console, show_json, show_rows
+
+if TYPE_CHECKING:
+    from aura_lake.ledger.inbox import WaitingRow
+
+app = typer.Typer(no_args_is_help=True, help="Rows that broke a rule and wait.")
+
+
+@app.callback()
+def _quarantine() -> None:
+    """Rows that broke a rule and wait."""
+
+
+@app.command("list")
+def list_waiting(form: FormOption = Form.TABLE) -> None:
+    """What waits, by table and rule.
+
+    A row that breaks two rules counts under both. Example: [bold]aura quarantine list[/bold]
+    """
+    from aura_lake.cli.opening import open_reader
+    from aura_lake.ledger.inbox import Inbox
+
+    inbox = Inbox(open_reader())
+    lines = inbox.waiting()
+    columns = ("table", "feed", "rule", "blocks", "units", "first_landed_at", "last_landed_at")
+    rows = [
+        (
+            line.table,
+            line.feed,
+            line.rule,
+            line.blocks if form is not Form.TABLE else ("blocks" if line.blocks else ""),
+            line.units,
+            line.first_landed_at,
+            line.last_landed_at,
+        )
+        for line in lines
+    ]
+    if form is not Form.TABLE:
+        show_rows(columns, rows, form)
+    elif rows:
+        shown = [(*row[:5], f"{line.last_landed_at:%Y-%m-%d %H:%M}") for row, line in zip(rows, lines, strict=True)]
+        show_rows((*columns[:5], "last_landed"), shown, form, right=("units",), styles={"blocks": "red"})
+        total = sum(inbox.units(table) for table in dict.fromkeys(line.table for line in lines))
+        console().print(f"[dim]{total:,} units wait. aura quarantine show {lines[0].table} tells them.[/dim]")
+    else:
+        console().print("[green]Nothing waits.[/green]")
+
+
+@app.command()
+def show(
+    table: Annotated[str, typer.Argument(help="The silver table.")],
+    rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many rows.")] = 20,
+    raw: Annotated[bool, typer.Option("--raw", help="Fetch the records' bytes from bronze. They may be personal.")] = False,
+    form: FormOption = Form.TABLE,
+) -> None:
+    """The rows of a table that wait: place, broken rules, and the values that could be read.
+
+    Personal values are hashed. Example: [bold]aura quarantine show orders --rule order_amount_is_positive[/bold]
+    """
+    from aura_lake.cli.opening import open_reader
+    from aura_lake.ledger.inbox import Inbox
+
+    rows = Inbox(open_reader()).rows(table, rule=rule, limit=limit, raw=raw)
+    if form is Form.JSON:
+        show_json([_document(row, raw=raw) for row in rows])
+    elif form is Form.CSV:
+        columns = ["place", "byte_offset", "batch", "landed_at", "broken_rules", "values"]
+        lines = [[r.place, r.byte_offset, r.batch, r.landed_at, r.broken_rules, r.values] for r in rows]
+        if raw:
+            columns, lines = [*columns, "raw"], [[*line, _text(row)] for line, row in zip(lines, rows, strict=True)]
+        show_rows(columns, lines, form)
+    else:
+        for row in rows:
+            _tell(row, raw=raw)
+        if not rows:
+            complaints().print("Nothing waits" + (f" by the rule {rule}." if rule else "."))
+
+
+def _document(row: WaitingRow, *, raw: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "place": row.place,
+        "byte_offset": row.byte_offset,
+        "batch": row.batch,
+        "landed_at": row.landed_at,
+        "broken_rules": row.broken_rules,
+        "values": row.values,
+    }
+    return {**document, "raw": _text(row), "raw_note": row.raw_note} if raw else document
+
+
+def _tell(row: WaitingRow, *, raw: bool) -> None:
+    from rich.markup import escape
+
+    where = "" if row.byte_offset is None else f" byte {row.byte_offset:,},"
+    console().print(f"[bold]{escape(row.place)}[/bold] [dim]{where} batch {row.batch}, landed {row.landed_at:%Y-%m-%d %H:%M:%S}[/dim]")
+    console().print(f"  [red]breaks[/red] {escape(', '.join(row.broken_rules))}")
+    if row.values:
+        from aura_lake.cli.output import cell
+
+        console().print("  " + ", ".join(f"{escape(name)}={cell(value)}" for name, value in row.values.items()))
+    if raw:
+        console().print("  [yellow]raw[/yellow] " + escape(_text(row) or row.raw_note or ""), soft_wrap=True)
+
+
+def _text(row: WaitingRow) -> str | None:
+    return None if row.raw is None else row.raw.decode("utf-8", errors="backslashreplace")

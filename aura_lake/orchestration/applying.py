@@ -1,0 +1,37 @@
+"""The apply lease of this process: taken once, whoever asks inside it gets it too.
+
+A run that `aura run` drives holds the lease from its beginning; one that Dagster launches takes it op by op.
+Both go through here, so that an op inside the first does not wait for its own process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aura_lake.delta.lease import ApplyLease, Holder
+from aura_lake.lake import Lake
+
+_guard = threading.RLock()
+_depth: dict[str, int] = {}
+
+
+@contextmanager
+def applying(lake: Lake, on_wait: Callable[[Holder | None], None] | None = None) -> Iterator[None]:
+    """Apply changes to this lake: no other process does so inside the block. Waits, after naming the holder."""
+    home = lake.settings.home
+    with _guard:
+        if _depth.get(home):
+            _depth[home] += 1
+            try:
+                yield
+            finally:
+                _depth[home] -= 1
+            return
+        with ApplyLease(lake, on_wait=on_wait):
+            _depth[home] = 1
+            try:
+                yield
+            finally:
+                _depth[home] = 0
