@@ -21,7 +21,7 @@ _GOLD = "gold."
 def upkeep_job() -> JobDefinition:
     """The job `upkeep`."""
 
-    @op(name="upkeep", required_resource_keys={BENCH}, description="Compact, vacuum and checkpoint each table.")
+    @op(name="keep_tables_up", required_resource_keys={BENCH}, description="Compact, vacuum and checkpoint each table.")
     def keep_tables_up(context: OpExecutionContext) -> None:
         bench: Workbench = getattr(context.resources, BENCH)
         with telling(context, "upkeep") as voice, bench.applying(voice):
