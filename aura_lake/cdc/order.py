@@ -56,7 +56,7 @@ def stale_reads(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     if concerned.is_empty():
         return concerned
     placed = concerned.sort(POSITION_ORDER).with_row_index("_place")
-    deleted_at = pl.when(pl.col("_op") == DELETE).then("_place").otherwise(pl.len())
+    deleted_at = pl.when(pl.col("_op") == DELETE).then("_place").otherwise(concerned.height)
     newer = in_change_order(placed, key).with_columns(_deleted_at=deleted_at.cum_min(reverse=True).over(key))
     is_stale = pl.col("_is_snapshot") & pl.col("_lsn").is_not_null() & (pl.col("_deleted_at") < pl.col("_place"))
     return newer.filter(is_stale).select(changes.columns)

@@ -14,13 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from aura_lake.contracts.contract import Column
 
 
 @dataclass(frozen=True)
 class Semantic:
-    """`unit` of integer times (days, seconds, millis, micros, nanos); `encoding` and `scale` of decimals
-    (base64, variable, string, double); `is_instant`: the number counts from the epoch in UTC."""
+    """`unit` of times (days, seconds, millis, micros, nanos; iso: written out); `encoding` and `scale` of
+    decimals (base64, variable, string, double); `is_instant`: the time is UTC, else it is a local one."""
 
     unit: str | None = None
     encoding: str | None = None
@@ -36,6 +38,7 @@ _NAMED: Mapping[str, Semantic] = {
     "org.apache.kafka.connect.data.Timestamp": Semantic(unit="millis"),
     "io.debezium.time.MicroTimestamp": Semantic(unit="micros"),
     "io.debezium.time.NanoTimestamp": Semantic(unit="nanos"),
+    "io.debezium.time.IsoTimestamp": Semantic(unit="iso"),
     "io.debezium.data.VariableScaleDecimal": Semantic(encoding="variable"),
 }
 
@@ -74,15 +77,16 @@ def from_contract(column: Column, decimals: str, *, is_change: bool) -> Semantic
     `decimals` is Debezium's decimal.handling.mode, and matters for changes only.
     """
     physical = (column.physical_type or "").lower().replace(" ", "")
-    if column.dtype.is_decimal():
+    numeric = re.fullmatch(r"(?:numeric|decimal)(?:\(([0-9]+)(?:,(-?[0-9]+))?\))?", physical)
+    # A text column may hold a numeric: more digits than a decimal has, by their digits.
+    if column.dtype.is_decimal() or (numeric and column.dtype == pl.String()):
         if not is_change:
             return None
-        if decimals == "precise":
-            scale = re.fullmatch(r"(?:numeric|decimal)\(([0-9]+)(?:,(-?[0-9]+))?\)", physical)
-            if scale:
-                return Semantic(encoding="base64", scale=int(scale[2] or 0))
-            return Semantic(encoding="variable") if physical in ("numeric", "decimal") else None
-        return Semantic(encoding=decimals)
+        if decimals != "precise":
+            return Semantic(encoding=decimals)
+        if numeric and numeric[1]:
+            return Semantic(encoding="base64", scale=int(numeric[2] or 0))
+        return Semantic(encoding="variable" if numeric else "base64")
     if epoch := re.fullmatch(r"epoch_(seconds|millis|micros|nanos)", physical):
         return Semantic(unit=epoch[1], is_instant=True)
     if physical == "date" and is_change:

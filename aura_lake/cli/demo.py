@@ -38,6 +38,7 @@ def demo(
     from aura_lake.cli.ledger import tell as tell_ledger
     from aura_lake.cli.opening import open_lake, open_reader, read_settings
     from aura_lake.cli.progress import step_lines
+    from aura_lake.cli.run import tell_trouble
     from aura_lake.orchestration.run import run_once
 
     begun = time.monotonic()
@@ -46,14 +47,17 @@ def demo(
     heading(1, f"{DAYS} days of a shop", f"seed {SEED}, ending {last}, with everything that goes wrong in a shop's records")
     _tell_simulation(simulate_into(settings, last, orders, clicks))
     heading(2, "From the records to gold", "bronze keeps every byte, silver judges every record, dbt builds gold")
-    with step_lines() as listener:
-        result = run_once(settings, None, full_listing=True, listener=listener)
+    with step_lines() as hear:
+        outcome = run_once(settings, on_event=hear)
     lake = open_lake(settings)
     reader = open_reader(settings)
-    if result.success:
-        yesterday = last - timedelta(days=1)
-        heading(3, f"Revenue of {yesterday} by device", "gold.fct_sales_revenue: the last click before each order")
-        tell_revenue(reader, yesterday)
+    if not outcome.success:
+        tell_trouble(outcome)
+        tell_ledger(count_all(lake))
+        raise typer.Exit(1)
+    yesterday = last - timedelta(days=1)
+    heading(3, f"Revenue of {yesterday} by device", "gold.fct_sales_revenue: the last click before each order")
+    tell_revenue(reader, yesterday)
     heading(4, "The ledger", "every record that came in, counted again from the tables")
     found = count_all(lake)
     tell_ledger(found)
@@ -63,8 +67,7 @@ def demo(
     order = _tell_one_life(reader)
     _tell_next(order)
     console().print(f"[dim]{time.monotonic() - begun:.0f} s in all. The lake is {settings.home}[/dim]")
-    if not (result.success and found.balanced):
-        complaints().print(f"[red]Not all went well:[/red] {', '.join(result.failed_steps) or 'see the ledger'}.")
+    if not tell_trouble(outcome) or not found.balanced:
         raise typer.Exit(1)
 
 
@@ -75,10 +78,7 @@ def heading(number: int, title: str, text: str) -> None:
 
 def at_landing(settings: Settings) -> Settings:
     """Settings whose demo shop finds its records inside the lake, where nothing else is said."""
-    import os
-
     landing = settings.environ.get("AURA_MART_DATA") or settings.uri("landing")
-    os.environ["AURA_MART_DATA"] = landing  # Dagster loads definitions from the environment
     return replace(settings, environ={**settings.environ, "AURA_MART_DATA": landing})
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aura_lake.settings import Settings
+from aura_lake.settings import Settings, find_project
 
 if TYPE_CHECKING:
     from aura_lake.lake import Lake
@@ -14,6 +17,12 @@ if TYPE_CHECKING:
 def read_settings() -> Settings:
     """The settings of this process."""
     return Settings.from_environment()
+
+
+def find_environment() -> tuple[Mapping[str, str], Path]:
+    """The environment and the project's folder, for commands that need no shop yet."""
+    environ = dict(os.environ)
+    return environ, find_project(environ, Path.cwd())
 
 
 def open_reader(settings: Settings | None = None) -> Reader:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aura_lake.cli.output import Form, FormOption, complaints, show_json
+
+if TYPE_CHECKING:
+    from aura_lake.orchestration.run import RunOutcome
 
 
 def run(
@@ -29,15 +32,27 @@ def run(
     from aura_lake.orchestration.run import run_once
 
     lake = open_lake()
-    with step_lines() as listener:
-        result = run_once(lake.settings, select, full_listing=full_listing, listener=listener)
+    with step_lines() as hear:
+        outcome = run_once(lake.settings, select, on_event=hear)
     found = count_all(lake)
     if form is Form.JSON:
-        show_json({"success": result.success, "failed_steps": list(result.failed_steps), "ledger": found.to_json()})
+        document = {"success": outcome.success, "run_id": outcome.run_id, "failed": dict(outcome.failed)}
+        blocked = {"blocked": dict(outcome.blocked), "broken_checks": list(outcome.broken_checks)}
+        show_json({**document, **blocked, "ledger": found.to_json()})
     else:
         tell(found)
-    if not result.success:
-        failed = ", ".join(result.failed_steps) or "the run itself"
-        complaints().print(f"[red]Failed:[/red] {failed}. Mend it and run again: what is done stays done.")
-    if not (result.success and found.balanced) or found.blocked:
+    if not tell_trouble(outcome) or not found.balanced or found.blocked:
         raise typer.Exit(1)
+
+
+def tell_trouble(outcome: RunOutcome) -> bool:
+    """Say what failed and what is held back; True where nothing is."""
+    from rich.markup import escape
+
+    for step, what in outcome.failed.items():
+        complaints().print(f"[red]{escape(step)} failed:[/red] {escape(what)}")
+    for table, why in outcome.blocked.items():
+        complaints().print(f"[red]{escape(table)} is not published:[/red] {escape(why)}")
+    if outcome.failed:
+        complaints().print("Mend it and run again: what is done stays done.")
+    return outcome.success and not outcome.blocked

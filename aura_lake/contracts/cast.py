@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 import polars as pl
@@ -18,13 +18,18 @@ import polars as pl
 from aura_lake.cdc.semantics import Semantic
 from aura_lake.contracts.contract import Column
 
-#: Debezium's sentinels for PostgreSQL's infinite timestamps, in microseconds; as milliseconds they are
-#: the same divided by 1000 (connector page, "Temporal types").
-INFINITE_MICROS = (9223372036825200000, -9223372036854775808, -9223372036832400000)
-
 #: Years Delta and Polars hold in microseconds and people can read.
 FIRST_MICROS = -62135596800000000  # 0001-01-01
 LAST_MICROS = 253402300799999999  # 9999-12-31T23:59:59.999999
+
+#: PostgreSQL's own dates and timestamps end here ("Date/Time Types"). What lies beyond is Debezium's stand-in
+#: for infinity, whose number differs with the column's precision and the connector's time zone.
+PG_FIRST_DAY, PG_LAST_DAY = -2_440_588, 2_145_031_948  # 4714-11-24 BC, 5874897-12-31
+PG_FIRST_MICROS, PG_LAST_MICROS = -210_866_803_200_000_000, 9_224_318_015_999_999_999  # …, 294276-12-31
+PG_FIRST_YEAR, PG_LAST_YEAR, PG_LAST_TIMESTAMP_YEAR = -4714, 5_874_897, 294_276
+
+#: In microseconds 64 bits end before PostgreSQL does; from here on the number is its infinity.
+INFINITE_FROM_MICROS = 9_223_372_036_800_000_000
 
 #: Decimal's own context keeps 28 digits and rounds the rest in silence; a column holds up to 38.
 WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
@@ -44,13 +49,20 @@ RULE_WORDS = {
 }
 
 
+#: What is told of a value that passed: it was infinite and is null by convention; it came as a double and
+#: did not fit the column's scale; and what breaks a rule of its own: a number without its scale.
+IS_INFINITE, IS_ROUNDED, SCALE_IS_KNOWN = "is_infinite", "is_rounded_from_a_double", "has_a_known_scale"
+
+
 @dataclass(frozen=True)
 class Cast:
-    """Typed values, which of them broke the type rule, and which were infinite (null by convention)."""
+    """Typed values, and which of them broke the type rule. `notes` warn of values that passed; `breaks` names
+    broken rules that say more than the type rule. Both by the words that follow the column's name."""
 
     values: pl.Series
     broken: pl.Series
-    infinite: pl.Series | None = None
+    notes: Mapping[str, pl.Series] = field(default_factory=dict)
+    breaks: Mapping[str, pl.Series] = field(default_factory=dict)
 
 
 def type_rule(column: Column) -> str:
@@ -82,19 +94,23 @@ def cast_field(
     elif column.dtype.is_temporal():
         cast = _timestamp(text, kind, semantic, time_zone)
     else:
-        cast = _string(text, kind, column)
-    return Cast(cast.values, cast.broken & ~absent, cast.infinite)
+        cast = _string(text, kind, column, semantic)
+    breaks = {words: flag & ~absent for words, flag in cast.breaks.items()}
+    return Cast(cast.values, cast.broken & ~absent, cast.notes, breaks)
 
 
 def _unreadable(text: pl.Series, values: pl.Series, allowed: pl.Series) -> pl.Series:
     return (text.is_not_null() & values.is_null()) | ~allowed
 
 
-def _string(text: pl.Series, kind: pl.Series, column: Column) -> Cast:
+def _string(text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None) -> Cast:
     is_json = column.logical_type in ("object", "array") or (column.physical_type or "") in ("json", "jsonb")
     allowed = kind.is_in(["string", "text", "integer", *(("object", "array", "number", "boolean") if is_json else ())])
     if column.physical_type == "uuid":
         text = text.str.to_lowercase().str.replace(r"^urn:uuid:", "").str.strip_chars("{}")
+    if semantic is not None and semantic.encoding is not None and not is_json:
+        text, encoded = _digits(text, kind, semantic)
+        allowed = (allowed | encoded | (kind == "number")) & (text.is_not_null() | ~encoded)
     return Cast(text.set(~allowed, None), ~allowed)
 
 
@@ -124,29 +140,46 @@ def _boolean(text: pl.Series, kind: pl.Series) -> Cast:
 def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None) -> Cast:
     dtype = column.dtype
     assert isinstance(dtype, pl.Decimal)
-    allowed_kinds = ["integer", "number", "text"]
-    if semantic is not None and semantic.encoding == "base64":
-        scale = semantic.scale
-        text = _map(text, kind == "string", lambda value: decode_decimal(value, scale))
-        allowed_kinds.append("string")
-    elif semantic is not None and semantic.encoding == "variable":
-        text = _map(text, kind == "object", decode_variable_decimal)
-        allowed_kinds.append("object")
-    elif semantic is not None and semantic.encoding == "string":
-        allowed_kinds.append("string")
-    allowed = kind.is_in(allowed_kinds)
-    lossy = semantic is not None and semantic.encoding == "double"
+    told = text.is_not_null()
+    encoding = None if semantic is None else semantic.encoding
+    allowed = kind.is_in(["integer", "number", "text", *(("string",) if encoding == "string" else ())])
+    breaks = {}
+    if semantic is not None:
+        text, encoded = _digits(text, kind, semantic)
+        allowed = allowed | encoded
+        if encoding == "base64" and semantic.scale is None:
+            breaks[SCALE_IS_KNOWN] = encoded
     # Polars rounds what does not fit the scale; such texts, and those with exponents, are read one by one.
     plain = r"^-?[0-9]{1,%d}(?:\.[0-9]{0,%d}0*)?$" % (dtype.precision - dtype.scale, dtype.scale)
     is_plain = text.str.contains(plain).fill_null(True)
     values = text.set(~is_plain, None).cast(dtype, strict=False)
+    notes = {}
     if not is_plain.all():
-        careful = pl.Series(
-            [_exactly(value, dtype, lossy) for value in text.set(is_plain, None).to_list()], dtype=dtype
-        )
-        values = careful.zip_with(~is_plain, values)
+        lossy = encoding == "double"
+        read = [_exactly(value, dtype, lossy) for value in text.set(is_plain, None).to_list()]
+        values = pl.Series(read, dtype=dtype).zip_with(~is_plain, values)
+        if lossy:
+            notes[IS_ROUNDED] = values.is_not_null() & ~is_plain & text.str.contains(rf"\.[0-9]{{{dtype.scale}}}0*[1-9]")
     values = values.set(~allowed, None)
-    return Cast(values, _unreadable(text, values, allowed))
+    broken = (told & values.is_null()) | ~allowed
+    for flag in breaks.values():
+        broken = broken & ~flag
+    return Cast(values, broken, notes, breaks)
+
+
+def _digits(text: pl.Series, kind: pl.Series, semantic: Semantic) -> tuple[pl.Series, pl.Series]:
+    """Encoded numbers by their digits, null where one cannot be decoded; and which values are encoded."""
+    decode: Callable[[str], str | None]
+    if semantic.encoding == "base64":
+        encoded, scale = kind == "string", semantic.scale
+        decode = lambda value: decode_decimal(value, scale)  # noqa: E731
+    elif semantic.encoding == "variable":
+        encoded, decode = kind == "object", decode_variable_decimal
+    else:
+        return text, pl.repeat(False, len(text), eager=True)
+    distinct = text.filter(encoded).drop_nulls().unique().to_list()
+    decoded = text.replace_strict({v: decode(v) for v in distinct}, default=None, return_dtype=pl.String)
+    return (decoded.zip_with(encoded, text) if distinct else text), encoded
 
 
 def _exactly(text: str | None, dtype: pl.Decimal, lossy: bool) -> Decimal | None:
@@ -192,31 +225,21 @@ def decode_variable_decimal(text: str) -> str | None:
     return decode_decimal(parts["value"], parts["scale"])
 
 
-def _map(text: pl.Series, where: pl.Series, decode: Callable[[str], str | None]) -> pl.Series:
-    """`text` with each distinct value chosen by `where` decoded once; what cannot be read keeps its text."""
-    distinct = text.filter(where).drop_nulls().unique().to_list()
-    decoded = {value: result for value in distinct if (result := decode(value)) is not None}
-    if not decoded:
-        return text
-    replaced = text.replace_strict(decoded, default=None, return_dtype=pl.String)
-    return replaced.zip_with(where & replaced.is_not_null(), text)
-
-
 def _date(text: pl.Series, kind: pl.Series, semantic: Semantic | None) -> Cast:
     days = semantic is not None and semantic.unit == "days"
     allowed = kind.is_in(["string", "text", *(("integer",) if days else ())])
     iso = text.str.replace(r"Z$", "")
     values = iso.str.to_date("%Y-%m-%d", strict=False)
-    infinite = None
+    infinite = _is_written_infinity(iso, of_date=True)
     if days:
-        count = text.cast(pl.Int64, strict=False)
-        in_range = count.is_between(-719162, 2932896)  # 0001-01-01 to 9999-12-31
-        infinite = ((kind == "integer") & ~in_range).fill_null(False)
-        as_days = count.set(~in_range.fill_null(False), None).cast(pl.Int32).cast(pl.Date)
+        count = text.set(kind != "integer", None).cast(pl.Int64, strict=False)
+        in_range = count.is_between(-719162, 2932896).fill_null(False)  # 0001-01-01 to 9999-12-31
+        as_days = count.set(~in_range, None).cast(pl.Int32).cast(pl.Date)
         values = as_days.zip_with(kind == "integer", values)
-    values = values.set(~allowed, None)
-    broken = _unreadable(text, values, allowed)
-    return Cast(values, broken & ~infinite if infinite is not None else broken, infinite)
+        infinite = infinite | (~count.is_between(PG_FIRST_DAY, PG_LAST_DAY)).fill_null(False)
+    infinite = infinite & allowed
+    values = values.set(~allowed | infinite, None)
+    return Cast(values, _unreadable(text, values, allowed) & ~infinite, {IS_INFINITE: infinite})
 
 
 #: Written forms of a timestamp, the commonest first; each is tried on what the ones before left.
@@ -226,33 +249,38 @@ NAIVE = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%
 
 def _timestamp(text: pl.Series, kind: pl.Series, semantic: Semantic | None, time_zone: str) -> Cast:
     unit = None if semantic is None else semantic.unit
-    counted = unit in ("seconds", "millis", "micros", "nanos")
-    allowed = kind.is_in(["string", "text", *(("integer",) if counted else ())])
-    written = text.set(kind == "integer", None) if counted else text
-    values, infinite_text = _written_timestamp(written, time_zone)
-    infinite = infinite_text
-    if counted and (kind == "integer").any():
+    is_local = semantic is not None and unit is not None and not semantic.is_instant
+    factor = {"seconds": 1_000_000, "millis": 1_000, "micros": 1, "nanos": 1}.get(unit or "")
+    allowed = kind.is_in(["string", "text", *(("integer",) if factor else ())])
+    written = text.set(kind == "integer", None) if factor else text
+    if is_local:  # a local time written with a Z (isostring) is as local as one that is counted
+        written = written.str.replace(r"Z$", "")
+    values, infinite = _written_timestamp(written, time_zone), _is_written_infinity(written)
+    if factor and (kind == "integer").any():
         count = text.set(kind != "integer", None).cast(pl.Int64, strict=False)
-        factor = {"seconds": 1_000_000, "millis": 1_000, "micros": 1, "nanos": 1}[unit or "micros"]
-        sentinel = count.is_in([value // factor for value in INFINITE_MICROS]).fill_null(False)
+        if unit == "nanos":
+            count = count // 1_000
         # divide the bounds, not multiply the value: a product beyond 64 bits would wrap in silence
         in_range = count.is_between(FIRST_MICROS // factor, LAST_MICROS // factor).fill_null(False)
-        micros = (count.set(~in_range, None)) * factor
-        if unit == "nanos":
-            in_range = pl.Series([True]).new_from_index(0, len(count)) if len(count) else in_range
-            micros = count // 1_000
-        stamps = micros.cast(pl.Datetime("us"))
-        naive = semantic is not None and not semantic.is_instant
-        stamps = _in_zone(stamps, time_zone if naive else "UTC")
-        values = stamps.zip_with(kind == "integer", values)
-        infinite = infinite | (sentinel & (kind == "integer"))
-    values = values.set(~allowed, None)
-    return Cast(values, _unreadable(text, values, allowed) & ~infinite, infinite)
+        stamps = (count.set(~in_range, None) * factor).cast(pl.Datetime("us"))
+        values = _in_zone(stamps, time_zone if is_local else "UTC").zip_with(kind == "integer", values)
+        last = INFINITE_FROM_MICROS - 1 if factor == 1 else PG_LAST_MICROS // factor
+        infinite = infinite | (~count.is_between(PG_FIRST_MICROS // factor, last)).fill_null(False)
+    infinite = infinite & allowed
+    values = values.set(~allowed | infinite, None)
+    return Cast(values, _unreadable(text, values, allowed) & ~infinite, {IS_INFINITE: infinite})
 
 
-def _written_timestamp(text: pl.Series, time_zone: str) -> tuple[pl.Series, pl.Series]:
+def _is_written_infinity(text: pl.Series, *, of_date: bool = False) -> pl.Series:
+    """Whether a time is infinite by its word, or by a year that PostgreSQL does not have (isostring)."""
+    word = text.str.contains(r"^[+-]?(?i:infinity)$").fill_null(False)
+    year = text.str.extract(r"^([+-][0-9]{6,9})-[0-9]{2}-[0-9]{2}").cast(pl.Int64, strict=False)
+    last = PG_LAST_YEAR if of_date else PG_LAST_TIMESTAMP_YEAR
+    return word | (~year.is_between(PG_FIRST_YEAR, last)).fill_null(False)
+
+
+def _written_timestamp(text: pl.Series, time_zone: str) -> pl.Series:
     target = pl.Datetime("us", "UTC")
-    infinite = text.is_in(["infinity", "-infinity", "Infinity", "-Infinity"]).fill_null(False)
     tidy = text.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"\s+([+-][0-9]{2}:?[0-9]{2}|Z)$", "$1")
     values = pl.Series(text.name, [None], dtype=target).new_from_index(0, len(text)) if len(text) else text.cast(target)
     for form in (*ZONED, *NAIVE):
@@ -266,7 +294,7 @@ def _written_timestamp(text: pl.Series, time_zone: str) -> tuple[pl.Series, pl.S
             parsed = _in_zone(naive, time_zone)
         values = parsed.zip_with(rest, values)
     year_ok = values.dt.year().is_between(1, 9999)
-    return values.set(~year_ok.fill_null(True), None), infinite
+    return values.set(~year_ok.fill_null(True), None)
 
 
 def _in_zone(naive: pl.Series, time_zone: str) -> pl.Series:

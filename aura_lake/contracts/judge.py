@@ -177,17 +177,20 @@ class _Judging:
             self._left[column.silver_name] = left
             if left.any():
                 text, kind = text.set(left, None), kind.set(left, MISSING)
-        semantic = self._units.semantics.get(column.source) or from_contract(
+        told = (self._units.semantics.get(name) for name in (column.source, *column.synonyms))
+        semantic = next(filter(None, told), None) or from_contract(
             column, self._contract.decimals, is_change=self._is_change
         )
         cast = cast_field(text, kind, column, semantic, column.time_zone or self._judge.shop.time_zone)
         is_key = column.key_position is not None
-        mistyped = cast.broken if is_key else cast.broken & ~self._bare
+        judged = ~_falses(text) if is_key else ~self._bare
         self._values[column.name] = cast.values if is_key else cast.values.set(self._bare, None)
-        self._mistyped[column.name] = mistyped
-        self._broken.append((type_rule(column), mistyped))
-        if cast.infinite is not None and cast.infinite.any():
-            self._warned.append((f"{column.name}_is_infinite", cast.infinite & ~self._bare))
+        self._mistyped[column.name] = cast.broken & judged
+        self._broken.append((type_rule(column), cast.broken & judged))
+        for words, flag in cast.breaks.items():
+            self._broken.append((f"{column.name}_{words}", flag & judged))
+            self._mistyped[column.name] |= flag & judged
+        self._warned.extend((f"{column.name}_{words}", flag & judged) for words, flag in cast.notes.items())
 
     def _chosen(self, column: Column) -> tuple[pl.Series, pl.Series]:
         """The field under the first of its names that the record carries."""

@@ -26,9 +26,9 @@ from dagster import (
 
 from aura_lake.orchestration import describe
 from aura_lake.orchestration.gold_lineage import gold_lineage
-from aura_lake.orchestration.gold_models import MARTS, GoldModels, ModelTest
+from aura_lake.orchestration.gold_models import GoldModels, ModelTest
 from aura_lake.orchestration.gold_refresh import GoldRefresh, refresh_gold
-from aura_lake.orchestration.manifest import fingerprint, read_manifest
+from aura_lake.orchestration.manifest import fingerprint, read_project
 from aura_lake.orchestration.reporting import report
 from aura_lake.orchestration.telling import telling
 from aura_lake.orchestration.workbench import BENCH, Workbench
@@ -44,7 +44,7 @@ _STATUS_FAILED = ("fail", "error")
 
 def gold_assets(bench: Workbench) -> AssetsDefinition:
     """Every model of the dbt project that people see."""
-    models = GoldModels(read_manifest(bench))
+    models = GoldModels(read_project(bench))
     tests = models.tests()
 
     @multi_asset(
@@ -71,27 +71,24 @@ def gold_assets(bench: Workbench) -> AssetsDefinition:
 
 
 def _specs(bench: Workbench, models: GoldModels) -> Iterator[AssetSpec]:
-    from dagster_dbt import build_dbt_asset_specs
-
     shop = bench.shop
-    for spec in build_dbt_asset_specs(manifest=models.manifest, select=MARTS):
-        name = spec.key.path[-1]
+    for name, node in models.marts.items():
         tables, marts = models.reads(name)
         there = [table for table in tables if _has(bench, table)]
-        yield spec.replace_attributes(
-            key=describe.gold_key(name),
+        yield AssetSpec(
+            describe.gold_key(name),
             deps=[*map(describe.silver_key, there), *map(describe.gold_key, marts)],
-            skippable=False,
             group_name="gold",
             kinds={"dbt", "delta", bench.settings.warehouse},
-            description=" ".join(str(models.marts[name]["description"]).split()),
+            description=" ".join(str(node["description"]).split()),
             owners=describe.owners(shop, shop.owners.get("gold")),
             tags={"aura/model": name},
             metadata={
                 **describe.place(bench.settings, "gold", name),
-                "dagster/column_schema": _schema(models.marts[name], {}),
-                "sql": f"dbt/{models.marts[name]['original_file_path']}",
+                "dagster/column_schema": _schema(node, {}),
+                "sql": f"dbt/{node['original_file_path']}",
             },
+            code_version=models.code_versions[name],
             freshness_policy=describe.freshness(),
         )
 

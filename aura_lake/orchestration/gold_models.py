@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-#: dbt selection of the models that people see; the views before them are dbt's own affair.
-MARTS = "fqn:aura_gold.marts"
+from aura_lake.orchestration.manifest import DbtProject
 
-_MART_FOLDER = "marts"
 _SILVER = "silver"
 
 
@@ -25,18 +23,18 @@ class ModelTest:
 
 
 class GoldModels:
-    """The marts of a manifest, in its order."""
+    """The marts of a project, in its manifest's order."""
 
-    def __init__(self, manifest: Mapping[str, Any]) -> None:
-        self.manifest = manifest
-        self._nodes: Mapping[str, Any] = manifest["nodes"]
-        self._sources: Mapping[str, Any] = manifest["sources"]
+    def __init__(self, project: DbtProject) -> None:
+        self.code_versions = project.marts
+        self._nodes: Mapping[str, Any] = project.manifest["nodes"]
+        self._sources: Mapping[str, Any] = project.manifest["sources"]
 
     @cached_property
     def marts(self) -> dict[str, Mapping[str, Any]]:
         """Nodes of the published models by name."""
         models = (node for node in self._nodes.values() if node["resource_type"] == "model")
-        return {node["name"]: node for node in models if _MART_FOLDER in node["fqn"]}
+        return {node["name"]: node for node in models if node["name"] in self.code_versions}
 
     def reads(self, model: str) -> tuple[list[str], list[str]]:
         """(silver tables, other marts) that a mart is built from, through whatever views."""
@@ -47,7 +45,7 @@ class GoldModels:
             if source is not None:
                 if source["source_name"] == _SILVER:
                     tables.add(source["name"])
-            elif _MART_FOLDER in self._nodes[unique_id]["fqn"]:
+            else:
                 marts.add(self._nodes[unique_id]["name"])
         return sorted(tables), sorted(marts)
 
@@ -77,7 +75,7 @@ class GoldModels:
         """What a node reads, views replaced by what they read."""
         for unique_id in node["depends_on"]["nodes"]:
             above = self._nodes.get(unique_id)
-            if above is None or _MART_FOLDER in above["fqn"]:
+            if above is None or above["name"] in self.marts:
                 yield unique_id
             else:
                 yield from self._upstream(above)

@@ -51,8 +51,18 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
-    """Dagster's storage of this lake: what the UI shows."""
-    return DagsterInstance.from_config(str(dagster_home(settings)))
+    """Dagster's storage of this lake: what the UI shows. dagster.yaml reads DAGSTER_HOME, as every command of
+    Dagster does, so that a lake may be moved."""
+    home = str(dagster_home(settings))
+    before = os.environ.get("DAGSTER_HOME")
+    os.environ["DAGSTER_HOME"] = home
+    try:
+        return DagsterInstance.from_config(home)
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = before
 
 
 def this_process() -> str:

@@ -1,4 +1,8 @@
-"""dbt's manifest, parsed when the project or the shop changed and else read from the state folder."""
+"""dbt's manifest and what dagster-dbt says of it, read anew when the project or the shop changed.
+
+Both import dbt, which costs seconds; what they say is kept in the state folder, so that a code location loads
+without them.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,15 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from aura_lake.orchestration.workbench import Workbench
+
+#: dbt selection of the models that people see; the views before them are dbt's own affair.
+MARTS = "fqn:aura_gold.marts"
 
 #: Files of the dbt project that decide what its manifest says.
 _SUFFIXES = (".sql", ".yml", ".yaml")
@@ -26,20 +34,34 @@ def fingerprint(bench: Workbench) -> str:
     return total.hexdigest()
 
 
-def read_manifest(bench: Workbench) -> Mapping[str, Any]:
-    """The manifest of the project as it is. Parsing takes seconds and dbt; reading neither."""
-    kept = bench.settings.state / "dbt" / "manifests" / f"{bench.settings.warehouse}.json"
+@dataclass(frozen=True)
+class DbtProject:
+    """The parsed project. `marts`: by model that people see, the version of its code as dagster-dbt tells it."""
+
+    manifest: Mapping[str, Any]
+    marts: Mapping[str, str]
+
+
+def read_project(bench: Workbench) -> DbtProject:
+    """The dbt project as it is."""
+    kept = bench.settings.state / "dbt" / "projects" / f"{bench.settings.warehouse}.json"
     mark = fingerprint(bench)
-    if kept.is_file():
-        document: dict[str, Any] = json.loads(kept.read_bytes())
-        if document.get("fingerprint") == mark:
-            return dict(document["manifest"])
-    manifest = json.loads(bench.gold.parse().read_bytes())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    temporary = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"fingerprint": mark, "manifest": manifest}))
-    os.replace(temporary, kept)
-    return dict(manifest)
+    document: dict[str, Any] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    if document.get("fingerprint") != mark:
+        manifest = json.loads(bench.gold.parse().read_bytes())
+        document = {"fingerprint": mark, "manifest": manifest, "marts": _marts(manifest)}
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(document))
+        os.replace(temporary, kept)
+    return DbtProject(document["manifest"], document["marts"])
+
+
+def _marts(manifest: Mapping[str, Any]) -> dict[str, str]:
+    from dagster_dbt import build_dbt_asset_specs
+
+    specs = build_dbt_asset_specs(manifest=manifest, select=MARTS)
+    return {spec.key.path[-1]: spec.code_version or "" for spec in specs}
 
 
 def _project_files(project: Path) -> Iterator[Path]:

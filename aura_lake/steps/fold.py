@@ -199,7 +199,8 @@ def _derive(
     rows derived anew). `keys`: those for which something came; None: all."""
     untouched = before.clear()
     if keys is not None:
-        untouched, before = (before.join(keys, on=list(contract.key), how=how) for how in ("anti", "semi"))
+        key = list(contract.key)
+        untouched, before = before.join(keys, on=key, how="anti"), before.join(keys, on=key, how="semi")
     shared = [name for name in before.columns if name in fresh.columns]
     changes = pl.concat([before.select(shared), fresh.select(shared)])
     derived = derive_versions(changes, truncates, contract, family.rows if family else None)

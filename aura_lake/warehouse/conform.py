@@ -39,9 +39,7 @@ def in_utc(rows: pa.Table) -> pa.Table:
     return rows.cast(schema)
 
 
-def conform_rows(
-    spec: TableSpec, rows: pa.Table | pa.RecordBatchReader
-) -> pa.RecordBatchReader:
+def conform_rows(spec: TableSpec, rows: pa.Table | pa.RecordBatchReader) -> pa.RecordBatchReader:
     """`rows` as a stream of exactly the spec's columns; raises where one is missing or strange."""
     wanted = stored_schema(spec)
     _refuse_other_columns(spec.name, "rows", rows.schema.names, wanted.names)
@@ -68,8 +66,7 @@ def conform_touched(spec: TableSpec, touched: pa.Table) -> pa.Table:
     for name in names:
         if keys.column(name).null_count:
             raise WarehouseError(
-                f"{spec.name}: {keys.column(name).null_count} of {keys.num_rows} touched keys "
-                f"have no {name}.",
+                f"{spec.name}: {keys.column(name).null_count} of {keys.num_rows} touched keys have no {name}.",
                 fix="A row without its key belongs in quarantine; look at the contract's key.",
             )
     return keys.group_by(names).aggregate([]) if names else keys
@@ -80,8 +77,7 @@ def _refuse_other_columns(table: str, what: str, given: list[str], wanted: list[
     strange = [name for name in given if name not in wanted]
     if missing or strange or not wanted:
         raise WarehouseError(
-            f"{table}: {what} lack {missing or 'no'} columns and have {strange or 'no'} others; "
-            f"wanted are {wanted}.",
+            f"{table}: {what} lack {missing or 'no'} columns and have {strange or 'no'} others; wanted are {wanted}.",
             fix="Load what the table's spec names, no more and no less.",
         )
 

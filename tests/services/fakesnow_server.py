@@ -78,17 +78,18 @@ class NamedTransactions:
 
     def rewritten(self, connection: Any, command: str) -> str:
         """The statement as fakesnow understands it."""
-        if begun := _BEGIN.match(command):
+        bare = _COMMENT.sub("", command)
+        if begun := _BEGIN.match(bare):
             self._count += 1
             self._open[self._count] = (connection, begun["name"] or str(self._count))
             return "begin"
-        if _END.match(command):
+        if _END.match(bare):
             self._open = {number: held for number, held in self._open.items() if held[0] is not connection}
-        elif _SHOW.match(command):
+        elif _SHOW.match(bare):
             rows = [f"({number}, '{name}', 'running')" for number, (_, name) in self._open.items()]
             found = f"values {', '.join(rows)}" if rows else "values (0, '', '')"
             return f"select column1 as id, column2 as name, column3 as state from {found} where column1 > 0"
-        elif aborted := _ABORT.match(command):
+        elif aborted := _ABORT.match(bare):
             connection, name = self._open.pop(int(aborted["number"]))
             connection._duck_conn.execute("rollback")
             connection._in_transaction = False
@@ -96,6 +97,7 @@ class NamedTransactions:
         return command
 
 
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _BEGIN = re.compile(r"^\s*begin(?:\s+(?:transaction|work))?(?:\s+name\s+(?P<name>\w+))?\s*;?\s*$", re.IGNORECASE)
 _END = re.compile(r"^\s*(commit|rollback)\b", re.IGNORECASE)
 _SHOW = re.compile(r"^\s*show\s+transactions\b", re.IGNORECASE)
@@ -121,7 +123,7 @@ def mend_statements() -> None:
         except (ProgrammingError, OperationalError):
             _roll_back(self)
             raise
-        except Exception as error:  # noqa: BLE001  the protocol's edge: any failure is an answer
+        except Exception as error:  # the protocol's edge: any failure is an answer
             # HTTP 500, which the connector would repeat for minutes.
             _roll_back(self)
             raise ProgrammingError(msg=f"{type(error).__name__}: {error}", errno=2000, sqlstate="XX000") from error

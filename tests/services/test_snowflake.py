@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from aura_lake.errors import StoreUnavailable, WarehouseError, WatermarkError
-from aura_lake.warehouse import snowflake_warehouse
+from aura_lake.warehouse import load_files
 from aura_lake.warehouse.dbt_runner import DbtGold
 from aura_lake.warehouse.duckdb_warehouse import DuckDBWarehouse
 from aura_lake.warehouse.snowflake_settings import SnowflakeSettings
@@ -129,9 +129,13 @@ def _read_only_when_published(warehouse: SnowflakeWarehouse, shop: SmallShop) ->
 
 
 def _published(warehouse: SnowflakeWarehouse) -> dict[str, Counter[tuple[Any, ...]]]:
-    stand = warehouse.query("select lower(table_name) as name from information_schema.tables where table_schema = 'GOLD'")
+    stand = warehouse.query(
+        "select lower(table_name) as name from information_schema.tables where table_schema = 'GOLD'"
+    )
     return {
-        row["name"]: Counter(tuple(r.values()) for r in warehouse.query(f"select * from gold.{row['name']}").to_pylist())
+        row["name"]: Counter(
+            tuple(r.values()) for r in warehouse.query(f"select * from gold.{row['name']}").to_pylist()
+        )
         for row in stand.to_pylist()
     }
 
@@ -162,6 +166,12 @@ def test_a_load_is_made_once_and_replaces_only_touched_keys(warehouse: Snowflake
     assert warehouse.row_count("aura.load_orders") == 0
 
 
+def test_a_load_of_no_rows_and_no_keys_moves_the_watermark_alone(warehouse: SnowflakeWarehouse) -> None:
+    for batches in ((-1, 0), (0, 1)):
+        report = warehouse.load(ORDERS, rows_of("orders", []), keys_of("orders", []), *batches)
+        assert (report.deleted, report.inserted, warehouse.watermark("orders")) == (0, 0, batches[1])
+
+
 def test_a_line_is_touched_alone_or_with_all_lines_of_its_order(warehouse: SnowflakeWarehouse) -> None:
     items = SPECS["order_items"]
     lines = [{"order_id": "a", "line_number": number} for number in "123"]
@@ -173,7 +183,7 @@ def test_a_line_is_touched_alone_or_with_all_lines_of_its_order(warehouse: Snowf
 
 
 def test_a_load_of_many_files_is_one_load(warehouse: SnowflakeWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snowflake_warehouse, "ROWS_A_FILE", 3)
+    monkeypatch.setattr(load_files, "ROWS_A_FILE", 3)
     orders = rows_of("orders", [{"order_id": f"o{number}"} for number in range(10)])
     reader = pa.RecordBatchReader.from_batches(orders.schema, orders.to_batches(max_chunksize=2))
     assert warehouse.load(ORDERS, reader, keys_of("orders", []), -1, 0).inserted == 10
@@ -220,7 +230,7 @@ def test_a_load_killed_after_put_copy_or_before_commit_is_made_whole_by_the_next
 
 def test_a_reset_table_is_loaded_from_the_beginning(warehouse: SnowflakeWarehouse) -> None:
     warehouse.load(ORDERS, rows_of("orders", [{"order_id": "a"}]), keys_of("orders", []), -1, 7)
-    warehouse._run("insert into aura.builds (model, load_id, reading_load_id) select 'fct_orders', 0, 0")
+    warehouse._session.run("insert into aura.builds (model, load_id, reading_load_id) select 'fct_orders', 0, 0")
     warehouse.reset(ORDERS)
     assert (warehouse.watermark("orders"), statuses(warehouse)) == (-1, {})
     warehouse.load(ORDERS, rows_of("orders", [{"order_id": "b"}]), keys_of("orders", []), -1, 2)

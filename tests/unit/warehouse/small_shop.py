@@ -49,8 +49,7 @@ SPECS = {
         _spec(
             "products",
             ("product_id",),
-            dict.fromkeys(("product_id", "product_name", "category", "brand"), TEXT)
-            | {"list_price": MONEY},
+            dict.fromkeys(("product_id", "product_name", "category", "brand"), TEXT) | {"list_price": MONEY},
         ),
         _spec("categories", ("category",), {"category": TEXT, "category_name": TEXT}),
         _spec(
@@ -142,12 +141,8 @@ class SmallShop:
     seed: int
     zone: str = "Europe/Berlin"
     currency: str = "EUR"
-    tables: dict[str, dict[Key, Any]] = field(
-        default_factory=lambda: {name: {} for name in SPECS}
-    )
-    touched: dict[str, set[Key]] = field(
-        default_factory=lambda: {name: set() for name in SPECS}
-    )
+    tables: dict[str, dict[Key, Any]] = field(default_factory=lambda: {name: {} for name in SPECS})
+    touched: dict[str, set[Key]] = field(default_factory=lambda: {name: set() for name in SPECS})
     batches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SPECS, -1))
 
     def __post_init__(self) -> None:

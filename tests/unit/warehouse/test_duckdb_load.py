@@ -38,9 +38,7 @@ def order(order_id: str, **other: object) -> Row:
     return {"order_id": order_id, "ordered_at": NOON, "order_amount": Decimal("9.99")} | other
 
 
-def load(
-    warehouse: DuckDBWarehouse, rows: list[Row], touched: list[str], batches: tuple[int, int]
-) -> object:
+def load(warehouse: DuckDBWarehouse, rows: list[Row], touched: list[str], batches: tuple[int, int]) -> object:
     keys = keys_of("orders", [(order_id,) for order_id in touched])
     return warehouse.load(ORDERS, rows_of("orders", rows), keys, *batches)
 
@@ -84,9 +82,7 @@ def test_all_versions_of_a_user_are_replaced_together(warehouse: DuckDBWarehouse
     history = SPECS["users_history"]
     versions = [{"user_id": "u", "city": city} for city in ("Bonn", "Trier")]
     warehouse.load(history, rows_of("users_history", versions[:1]), pa.table({"user_id": ["u"]}), -1, 0)
-    report = warehouse.load(
-        history, rows_of("users_history", versions), pa.table({"user_id": ["u"]}), 0, 1
-    )
+    report = warehouse.load(history, rows_of("users_history", versions), pa.table({"user_id": ["u"]}), 0, 1)
     assert (report.deleted, report.inserted) == (1, 2)
 
 
@@ -196,9 +192,7 @@ def test_rows_of_other_columns_are_refused_by_name(warehouse: DuckDBWarehouse) -
     rows = rows_of("orders", [order("a")]).drop_columns(["currency"])
     refusal = r"orders: rows lack \['currency'\] columns and have \['note'\] others"
     with pytest.raises(WarehouseError, match=refusal):
-        warehouse.load(
-            ORDERS, rows.append_column("note", [["x"]]), keys_of("orders", []), -1, 0
-        )
+        warehouse.load(ORDERS, rows.append_column("note", [["x"]]), keys_of("orders", []), -1, 0)
     load(warehouse, [], [], (-1, 0))
     with pytest.raises(WarehouseError, match=r"orders: touched keys lack \['order_id'\]"):
         warehouse.load(ORDERS, rows_of("orders", []), pa.table({"user_id": ["u"]}), 0, 1)
@@ -216,23 +210,17 @@ def test_a_time_in_another_zone_than_utc_is_refused(warehouse: DuckDBWarehouse) 
     position = rows.schema.get_field_index("ordered_at")
     there = rows.column("ordered_at").cast(pa.timestamp("us", "Europe/Berlin"))
     with pytest.raises(WarehouseError, match=r"orders.ordered_at is in time zone Europe/Berlin"):
-        warehouse.load(
-            ORDERS, rows.set_column(position, "ordered_at", there), keys_of("orders", []), -1, 0
-        )
+        warehouse.load(ORDERS, rows.set_column(position, "ordered_at", there), keys_of("orders", []), -1, 0)
 
 
 def test_a_column_that_is_new_in_a_contract_is_added(warehouse: DuckDBWarehouse) -> None:
     load(warehouse, [order("a")], [], (-1, 0))
     warehouse.prepare([replace(ORDERS, columns=(*ORDERS.columns, ("note", pa.string())))])
-    assert warehouse.query("select order_id, note from silver.orders").to_pylist() == [
-        {"order_id": "a", "note": None}
-    ]
+    assert warehouse.query("select order_id, note from silver.orders").to_pylist() == [{"order_id": "a", "note": None}]
 
 
 def test_a_column_of_another_type_says_to_rebuild(warehouse: DuckDBWarehouse) -> None:
-    columns = tuple(
-        (name, pa.int64() if name == "region" else dtype) for name, dtype in ORDERS.columns
-    )
+    columns = tuple((name, pa.int64() if name == "region" else dtype) for name, dtype in ORDERS.columns)
     with pytest.raises(WarehouseError, match=r"region VARCHAR, but the table now has region BIGINT"):
         warehouse.prepare([replace(ORDERS, columns=columns)])
 
@@ -262,15 +250,11 @@ def test_a_damaged_file_says_that_it_may_be_deleted(tmp_path: Path) -> None:
     assert "delete it" in raised.value.fix
 
 
-def test_a_file_that_another_process_holds_names_the_process(
-    warehouse: DuckDBWarehouse, tmp_path: Path
-) -> None:
+def test_a_file_that_another_process_holds_names_the_process(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
     warehouse.release()
     path = tmp_path / "warehouse.duckdb"
     program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    holder = subprocess.Popen([sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert holder.stdout is not None
         holder.stdout.readline()
