@@ -18,7 +18,8 @@ def run_failures(bench: Workbench) -> SensorDefinition:
         description="Writes a line to alerts.jsonl in the state folder for each run that failed.",
     )
     def hear(context: RunFailureSensorContext) -> None:
-        alert = failure_alert(context.dagster_run, context.get_step_failure_events(), context.failure_event.message or "")
+        said = context.failure_event.message or ""
+        alert = failure_alert(context.dagster_run, context.get_step_failure_events(), said)
         context.log.error(alert.line)
         write_alert(bench.settings, alert)
 

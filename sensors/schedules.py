@@ -60,7 +60,9 @@ def schedules(bench: Workbench) -> list[ScheduleDefinition]:
     def three_hourly_batch(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         busy = runs_in_progress(context.instance)
         if busy:
-            return SkipReason(f"Run {busy[0].run_id[:8]} ({busy[0].job_name}) is in progress and publishes or will be published next time.")
+            return SkipReason(
+                f"Run {busy[0].run_id[:8]} ({busy[0].job_name}) is in progress; next time what it brings."
+            )
         grown = unpublished_tables(bench.lake)
         if not grown:
             return SkipReason("No silver table has grown since gold was published, or those that have are held back.")

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,9 +63,9 @@ def probe_lake(settings: Settings) -> Iterator[Finding]:
     if not found:
         return
     lake = found[0]
-    yield _probe("hash key", lambda: f"key {lake.hash_key.id}, {_key_place(settings)}")
+    yield _probe("hash key", lambda: _key(lake))
     for feed in lake.shop.feeds.values():
-        yield _probe(f"feed {feed.name}", lambda feed=feed: _list_feed(lake, feed.name))
+        yield _probe(f"feed {feed.name}", partial(_list_feed, lake, feed.name))
     yield from _tables(lake)
     yield _probe("lease", lambda: _lease(settings))
     yield _probe("warehouse", lambda: _warehouse(settings))
@@ -82,7 +83,9 @@ def _python() -> Finding:
     text = ".".join(map(str, sys.version_info[:3]))
     if least <= mine <= most:
         return Finding("Python", "good", text)
-    return Finding("Python", "bad", f"{text}; 3.{least[1]} to 3.{most[1]} are supported", "make PYTHON=python3.12 setup")
+    return Finding(
+        "Python", "bad", f"{text}; 3.{least[1]} to 3.{most[1]} are supported", "make PYTHON=python3.12 setup"
+    )
 
 
 def _packages(pyproject: Path) -> Iterator[Finding]:
@@ -119,8 +122,19 @@ def _room(folder: Path) -> Finding:
     return Finding("disk", "good", f"{free:.0f} GB are free")
 
 
-def _key_place(settings: Settings) -> str:
-    return "from AURA_PII_KEY" if settings.environ.get("AURA_PII_KEY") else f"kept in {settings.home}/secrets"
+def _key(lake: Lake) -> str:
+    """The key that personal values are hashed with; one that is not there yet is not made by looking."""
+    from aura_lake.delta.documents import read_document
+    from aura_lake.privacy.key import read_key
+
+    settings = lake.settings
+    is_given = bool(settings.environ.get("AURA_PII_KEY"))
+    if not is_given and settings.is_local and not (Path(settings.home) / "secrets" / "pii.key").is_file():
+        return "made by the first run"
+    key, _ = read_key(settings)
+    if read_document(lake, "lake.json") is not None:
+        lake.claim(key)  # raises where the lake was begun by another shop or with another key
+    return f"key {key.id}, {'from AURA_PII_KEY' if is_given else f'kept in {settings.home}/secrets'}"
 
 
 def _list_feed(lake: Lake, name: str) -> str:
@@ -140,12 +154,14 @@ def _tables(lake: Lake) -> Iterator[Finding]:
     from aura_lake.layouts import is_folded
 
     read = 0
-    opened: list[tuple[str, Callable[[], object]]] = [(f"bronze.{f}", lambda f=f: lake.bronze(f)) for f in lake.shop.feeds]
+    opened: list[tuple[str, Callable[[], object]]] = [
+        (f"bronze.{feed}", partial(lake.bronze, feed)) for feed in lake.shop.feeds
+    ]
     for contract in lake.shop.contracts.values():
-        opened.append((f"silver.{contract.table}_log", lambda c=contract: lake.log(c)))
+        opened.append((f"silver.{contract.table}_log", partial(lake.log, contract)))
         if is_folded(contract):
-            opened.append((f"silver.{contract.table}_history", lambda c=contract: lake.history(c)))
-            opened.append((f"silver.{contract.table}", lambda c=contract: lake.current(c)))
+            opened.append((f"silver.{contract.table}_history", partial(lake.history, contract)))
+            opened.append((f"silver.{contract.table}", partial(lake.current, contract)))
     for name, look in opened:
         try:
             look()

@@ -41,4 +41,5 @@ def check(form: FormOption = Form.TABLE) -> None:
     if form is Form.TABLE:
         bare = sorted(set(shop.feeds) - {c.feed for c in shop.contracts.values()})
         also = f" Feeds that no table reads: {', '.join(bare)}." if bare else ""
-        console().print(f"[green]The shop {shop.id} is right[/green]: {len(rows)} tables, {len(shop.feeds)} feeds.{also}")
+        counts = f"{len(rows)} tables, {len(shop.feeds)} feeds"
+        console().print(f"[green]The shop {shop.id} is right[/green]: {counts}.{also}")

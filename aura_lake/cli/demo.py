@@ -44,7 +44,7 @@ def demo(
     begun = time.monotonic()
     settings = at_landing(read_settings())
     last = _plan_end(settings, end.date() if end else None)
-    heading(1, f"{DAYS} days of a shop", f"seed {SEED}, ending {last}, with everything that goes wrong in a shop's records")
+    heading(1, f"{DAYS} days of a shop", f"seed {SEED}, ending {last}, with everything that goes wrong in records")
     _tell_simulation(simulate_into(settings, last, orders, clicks))
     heading(2, "From the records to gold", "bronze keeps every byte, silver judges every record, dbt builds gold")
     with step_lines() as hear:
@@ -113,8 +113,12 @@ def simulate_into(settings: Settings, end: date, orders: int, clicks: int) -> Si
     is_remote = "://" in landing
     folder = settings.state / "landing" if is_remote else Path(landing)
     bar = Progress(
-        TextColumn("simulating"), BarColumn(), TextColumn("day {task.completed:.0f}"), TimeElapsedColumn(),
-        console=complaints(), transient=True,
+        TextColumn("simulating"),
+        BarColumn(),
+        TextColumn("day {task.completed:.0f}"),
+        TimeElapsedColumn(),
+        console=complaints(),
+        transient=True,
     )
     with bar:
         task = bar.add_task("days", total=DAYS)
@@ -216,6 +220,9 @@ def _tell_one_life(reader: Reader) -> str | None:
 
 def _tell_next(order: str | None) -> None:
     console().print("\n[bold]Next:[/bold]")
-    console().print("  [bold]make ui[/bold]                      the graph of this run: lineage, checks, materializations", highlight=False)
-    console().print(f"  [bold]aura why {order or 'KEY'}[/bold]")
-    console().print("  [bold]aura init my_shop --from FOLDER[/bold]   contracts for your own records, drafted from them")
+    for command, text in (
+        ("make ui", "the graph of this run: lineage, checks, materializations"),
+        (f"aura why {order or 'KEY'}", "all of that row's life"),
+        ("aura init my_shop --from FOLDER", "contracts for your own records, drafted from them"),
+    ):
+        console().print(f"  [bold]{command:<48}[/bold] [dim]{text}[/dim]")

@@ -26,7 +26,8 @@ def doctor(form: FormOption = Form.TABLE) -> None:
         from aura_lake.cli.output import console
 
         for finding in found:
-            console().print(f"{_COLORS[finding.state]:<22} [bold]{escape(finding.probe):<26}[/bold] {escape(finding.found)}")
+            probe = f"[bold]{escape(finding.probe):<26}[/bold]"
+            console().print(f"{_COLORS[finding.state]:<22} {probe} {escape(finding.found)}")
             if finding.fix:
                 console().print(f"     {'':<26} [bold]Fix:[/bold] {escape(finding.fix)}")
     else:

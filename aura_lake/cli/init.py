@@ -28,7 +28,7 @@ def init(
     with complaints().status(f"Looking at {source} …"):
         drafts = draft_shop(folder.resolve(), source, environ)
     rows = [
-        (d.table, d.kind, d.objects, d.sampled, d.verdicts.get("valid", 0), d.verdicts.get("quarantined", 0), str(d.file))
+        (d.table, d.kind, d.objects, d.sampled, *(d.verdicts.get(v, 0) for v in ("valid", "quarantined")), str(d.file))
         for d in drafts
     ]
     columns = ("table", "kind", "objects", "sampled", "valid", "quarantined", "file")

@@ -57,7 +57,7 @@ def tell(found: Ledger, *, batches: bool = False) -> None:
                 state = "balanced" if line.balanced else f"OFF by {line.difference:+d}"
                 rows.append((f"  batch {line.batch}", _number(line.records), _number(line.units), *counts, state))
     show_rows([*columns, "ledger"], rows, Form.TABLE, right=columns[1:])
-    equations = [e for line in (*found.feeds, *found.tables) for e in line.equations] + list(found.money)
+    equations = sum(len(feed.equations) for feed in found.feeds) + len(found.money)
     waiting = sum(table.waiting_records for table in found.tables)
     if waiting:
         console().print(f"[yellow]{waiting:,} records have landed and are not judged yet.[/yellow]")
@@ -71,8 +71,9 @@ def tell(found: Ledger, *, batches: bool = False) -> None:
             console().print(f"{equation.name}: {equation.left:,} = {equation.right:,}")
     for problem in found.problems():
         console().print(f"[red]off:[/red] {escape(problem)}")
-    total = sum(len(table.batches) for table in found.tables) + len(equations)
-    verdict = "[green]Every row is accounted for[/green]" if found.balanced else "[red]The ledger does not balance[/red]"
+    total = equations + sum(len(table.batches) + len(table.equations) for table in found.tables)
+    good, bad = "[green]Every row is accounted for[/green]", "[red]The ledger does not balance[/red]"
+    verdict = good if found.balanced else bad
     console().print(f"{verdict}: {total:,} equations recounted from the tables.")
 
 

@@ -47,7 +47,7 @@ def console() -> Console:
 @cache
 def complaints() -> Console:
     """Where errors and progress go."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPED)
 
 
 def show_rows(

@@ -59,7 +59,9 @@ def show(
     table: Annotated[str, typer.Argument(help="The silver table.")],
     rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many rows.")] = 20,
-    raw: Annotated[bool, typer.Option("--raw", help="Fetch the records' bytes from bronze. They may be personal.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The records' bytes, out of bronze; they may be personal.")
+    ] = False,
     form: FormOption = Form.TABLE,
 ) -> None:
     """The rows of a table that wait: place, broken rules, and the values that could be read.
@@ -101,7 +103,8 @@ def _tell(row: WaitingRow, *, raw: bool) -> None:
     from rich.markup import escape
 
     where = "" if row.byte_offset is None else f" byte {row.byte_offset:,},"
-    console().print(f"[bold]{escape(row.place)}[/bold] [dim]{where} batch {row.batch}, landed {row.landed_at:%Y-%m-%d %H:%M:%S}[/dim]")
+    landed = f"batch {row.batch}, landed {row.landed_at:%Y-%m-%d %H:%M:%S}"
+    console().print(f"[bold]{escape(row.place)}[/bold] [dim]{where} {landed}[/dim]")
     console().print(f"  [red]breaks[/red] {escape(', '.join(row.broken_rules))}")
     if row.values:
         from aura_lake.cli.output import cell

@@ -8,9 +8,7 @@ import typer
 
 from aura_lake.cli.output import Form, FormOption, complaints, show_rows
 
-EXAMPLE = (
-    "Example: [bold]aura query \"select device_os, sum(net_revenue) from gold.fct_sales_revenue group by 1\"[/bold]"
-)
+EXAMPLE = 'Example: [bold]aura query "select device_os, sum(net_revenue) from gold.fct_sales_revenue group by 1"[/bold]'
 
 
 def query(

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path | None, typer.Argument(help="The folder to write below; default: landing/ in the lake.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="The folder to write below; default landing/ in the lake.")] = None,
     days: Annotated[int, typer.Option(min=1, help="How many days.")] = 30,
     orders: Annotated[int, typer.Option(min=0, help="Orders in all.")] = 5_000,
     clicks: Annotated[int, typer.Option(min=0, help="Clicks in all.")] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; default today.")] = None,
+    end: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last; default today.")
+    ] = None,
     mess: Annotated[str, typer.Option(help="What goes wrong, by name, with commas; all, or none.")] = "none",
     live: Annotated[float, typer.Option(min=0.0, help="Then go on: seconds a simulated day takes; 0: do not.")] = 0.0,
     form: FormOption = Form.TABLE,
@@ -64,7 +66,9 @@ def default_folder() -> Path:
     if given:
         return Path(given)
     if not settings.is_local:
-        raise SettingsError(f"AURA_HOME={settings.home} is no folder to write to.", fix="Name a folder: aura simulate FOLDER.")
+        raise SettingsError(
+            f"AURA_HOME={settings.home} is no folder to write to.", fix="Name a folder: aura simulate FOLDER."
+        )
     return Path(settings.home) / "landing"
 
 

@@ -35,6 +35,7 @@ def status(form: FormOption = Form.TABLE) -> None:
         numbers = ("watermark", "lag", "waiting", "quarantined", "blocked", "age")
         show_rows(COLUMNS, rows, form, right=numbers, styles={"note": "red"})
         published = reader.manifest.get("published_at", "never")
-        console().print(f"[dim]lag: batches to judge/fold/publish. Gold published {published[:19]}. {reader.settings.home}[/dim]")
+        below = f"lag: batches to judge/fold/publish. Gold published {published[:19]}. {reader.settings.home}"
+        console().print(f"[dim]{below}[/dim]")
     if any(line.blocked or line.held for line in lines):
         raise typer.Exit(1)

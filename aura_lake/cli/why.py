@@ -50,7 +50,18 @@ def why(
         raise typer.Exit(1)
 
 
-_COLUMNS = ("table", "feed", "place", "byte_offset", "batch", "landed_at", "verdict", "reason", "broken_rules", "stands")
+_COLUMNS = (
+    "table",
+    "feed",
+    "place",
+    "byte_offset",
+    "batch",
+    "landed_at",
+    "verdict",
+    "reason",
+    "broken_rules",
+    "stands",
+)
 
 
 def _as_rows(life: Life) -> list[Sequence[object]]:
@@ -72,8 +83,8 @@ def tell(life: Life, *, brief: bool = False) -> None:
     tree = Tree(f"[bold]{escape(life.key)}[/bold]")
     if brief:
         main = [table for table in life.tables if table.key and len(table.key) == 1]
-        gold = [gold for gold in life.gold if gold.model == "fct_sales_revenue"]
-        life = replace(life, tables=tuple(main), gold=tuple(gold))
+        revenue = [gold for gold in life.gold if gold.model == "fct_sales_revenue"]
+        life = replace(life, tables=tuple(main), gold=tuple(revenue))
     for table in life.tables:
         _add_table(tree, table)
     if life.touches:
@@ -137,9 +148,9 @@ def _add_current(branch: Tree, table: TableLife) -> None:
     for row in table.current[:SHOWN]:
         plain = {name: value for name, value in row.items() if not name.startswith("_")}
         waits = " [red](a newer change waits in quarantine)[/red]" if row.get("_has_newer_in_quarantine") else ""
-        said = "as the last version says" if plain in last else _words(row)
-        name = " / ".join(str(row[column]) for column in table.key)
-        branch.add(f"[green]current:[/green] {name} {said}{waits}" if plain in last else f"[green]current:[/green] {said}{waits}")
+        key = " / ".join(str(row[column]) for column in table.key)
+        said = f"{key}, as its last version says" if plain in last else _words(row)
+        branch.add(f"[green]current:[/green] {said}{waits}")
     if table.versions and not table.current:
         branch.add("[yellow]no current row: the key was deleted[/yellow]")
 

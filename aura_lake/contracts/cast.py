@@ -156,10 +156,12 @@ def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semanti
     notes = {}
     if not is_plain.all():
         lossy = encoding == "double"
-        read = [_exactly(value, dtype, lossy) for value in text.set(is_plain, None).to_list()]
+        rest = text.set(is_plain, None).to_list()
+        read = [_exactly(value, dtype, lossy) for value in rest]
         values = pl.Series(read, dtype=dtype).zip_with(~is_plain, values)
         if lossy:
-            notes[IS_ROUNDED] = values.is_not_null() & ~is_plain & text.str.contains(rf"\.[0-9]{{{dtype.scale}}}0*[1-9]")
+            rounded = [held is not None and held != Decimal(value) for held, value in zip(read, rest, strict=True)]
+            notes[IS_ROUNDED] = pl.Series(rounded, dtype=pl.Boolean)
     values = values.set(~allowed, None)
     broken = (told & values.is_null()) | ~allowed
     for flag in breaks.values():

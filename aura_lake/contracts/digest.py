@@ -100,7 +100,7 @@ def keep_digest(settings: Settings, shop: Shop) -> ShopDigest:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{NAME}.{uuid.uuid4().hex[:8]}.tmp")
         temporary.write_text(json.dumps(document))
-        os.replace(temporary, path)
+        temporary.replace(path)
     return digest
 
 
@@ -119,8 +119,10 @@ def _parse(text: bytes, mark: str) -> ShopDigest | None:
         return None  # half a file, as after a crash: made again
     if document.get("mark") != mark:
         return None
-    tables = {
-        name: TableDigest(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
-        for name, table in document["tables"].items()
-    }
+    tables = {name: TableDigest(**_frozen(table)) for name, table in document["tables"].items()}
     return ShopDigest(document["id"], tables, tuple(document["feeds"]))
+
+
+def _frozen(table: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples they were."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}

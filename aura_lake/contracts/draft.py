@@ -45,7 +45,9 @@ def draft_shop(folder: Path, source: str, environ: Mapping[str, str]) -> list[Dr
     Raises ContractError where the folder holds a shop already, FeedError where nothing can be read.
     """
     if (folder / "shop.yaml").exists():
-        raise ContractError(f"{folder}: a shop stands there already.", fix="Choose another name, or edit its contracts.")
+        raise ContractError(
+            f"{folder}: a shop stands there already.", fix="Choose another name, or edit its contracts."
+        )
     samples = sample_feeds(source, environ)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shop.yaml").write_text(_shop_text(folder, source))
@@ -54,7 +56,8 @@ def draft_shop(folder: Path, source: str, environ: Mapping[str, str]) -> list[Dr
         each.write()
     for _ in range(3):
         shop = load_shop(folder, environ.get("AURA_ENV", "local"), environ)
-        if not any([each.mend(shop) for each in drafting]):
+        changed = [each for each in drafting if each.mend(shop)]
+        if not changed:
             break
     return [each.result() for each in drafting]
 
@@ -96,7 +99,8 @@ class _Drafting:
         changed = False
         for rule, count in broken.iter_rows():
             column = next((c for c in self._profile.columns if str(rule).startswith(f"{c.name}_is_")), None)
-            if column is not None and column.logical_type not in ("string", "object") and count > MOST_BROKEN * judged.height:
+            is_typed = column is not None and column.logical_type not in ("string", "object")
+            if column is not None and is_typed and count > MOST_BROKEN * judged.height:
                 column.note = f"not always a {column.logical_type}: text for now"
                 column.logical_type, column.physical_type, changed = "object", "json", True
                 self._forget_time(column.name)
@@ -118,7 +122,7 @@ class _Drafting:
     def _text(self) -> str:
         sample, profile = self._sample, self._profile
         lines = [
-            f"# Drafted by `aura init` from {len(sample.records):,} records in {len(sample.objects):,} objects. Check what is guessed.",
+            f"# Drafted by `aura init` from {len(sample.records):,} records of {len(sample.objects):,} objects.",
             "apiVersion: v3.2.0",
             "kind: DataContract",
             f"id: {plain_name(self._folder.name)}-{self.table}".replace("_", "-"),
@@ -204,5 +208,3 @@ def _try(contract: Contract, shop: Shop, sample: Sample) -> pl.DataFrame:
     objects = frame.select("object", "etag").unique().with_columns(header=pl.lit(sample.header, pl.Binary))
     judge = Judge(contract, shop, lambda values: values.set(values.is_not_null(), "masked"))
     return judge(frame.select(wanted), objects)
-
-

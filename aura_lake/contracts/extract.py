@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -170,7 +170,7 @@ def _named_kind(kind: str, text: str) -> pl.Expr:
     return pl.when(digits).then(pl.lit("integer")).otherwise(named).alias(kind)
 
 
-def overrule(frame: pl.DataFrame, exact: dict[int, Any], prefix: Path, paths: Sequence[Path]) -> pl.DataFrame:
+def overrule(frame: pl.DataFrame, exact: Mapping[int, Any], prefix: Path, paths: Sequence[Path]) -> pl.DataFrame:
     """The frame with numbers of the rows in `exact` digit by digit, as their producer wrote them."""
     mine = [row for row in frame["row"].to_list() if row in exact] if exact else []
     if not mine:

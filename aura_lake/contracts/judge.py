@@ -51,7 +51,8 @@ class Judge:
         """Log rows of a slice: all of `JUDGEMENT` but `log_batch`, then `CHANGE` and the table's columns."""
         numbered = records.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
         apart = take_apart(numbered, headers, self.contract, self.feed, self.paths)
-        aside = {**{row: ("ignored", reason, []) for row, reason in apart.ignored.items()}}
+        aside: dict[int, tuple[str, str | None, list[str]]] = {}
+        aside.update({row: ("ignored", reason, []) for row, reason in apart.ignored.items()})
         aside.update({row: ("quarantined", None, [rule]) for row, rule in apart.broken.items()})
         frames = [self._judge_units(units, numbered) for units in apart.units if not units.frame.is_empty()]
         if aside:

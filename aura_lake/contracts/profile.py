@@ -82,7 +82,8 @@ def profile_of(sample: Sample) -> Profile:
     loaded = [value for value in map(_loaded, sample.records) if value is not None]
     lists = [value for value in loaded if isinstance(value, list)]
     if len(lists) > len(loaded) / 2:
-        profile = _profile([e for elements in lists for e in elements if isinstance(e, dict)], Kind.ROWS, has_types=True)
+        elements = [element for value in lists for element in value if isinstance(element, dict)]
+        profile = _profile(elements, Kind.ROWS, has_types=True)
         profile.array = "$"
         return profile
     values = [value for value in loaded if isinstance(value, dict)]

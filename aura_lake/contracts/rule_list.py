@@ -33,7 +33,9 @@ def row_rules(contract: Contract) -> tuple[ListedRule, ...]:
     rules: dict[str, ListedRule] = {}
     for column in contract.columns:
         name, diverts = column.name, Severity.QUARANTINE
-        found = [ListedRule(type_rule(column), diverts, f"{name} comes as {column.physical_type or column.logical_type}.")]
+        found = [
+            ListedRule(type_rule(column), diverts, f"{name} comes as {column.physical_type or column.logical_type}.")
+        ]
         if column.key_position is not None:
             found.append(ListedRule(f"{name}_is_present", diverts, f"{name} is part of the key."))
         elif column.required:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -31,7 +30,9 @@ _VARYING = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{21,}|[0-9a-f]{16,}|\d+
 _ENDINGS = re.compile(r"(?:\.(?:gz|json|jsonl|ndjson|csv|tsv|txt|log|dat))+$", re.IGNORECASE)
 _NAMELESS = {"", "part", "data", "export", "file", "batch", "records", "dump", "page"}
 #: Files about the records, and not of them.
-_PAPERS = re.compile(r"(?:^|/)(?:license|licence|readme|notice|copying)[^/]*$|\.(?:md|pdf|html?|ya?ml|sql|py)$", re.IGNORECASE)
+_PAPERS = re.compile(
+    r"(?:^|/)(?:license|licence|readme|notice|copying)[^/]*$|\.(?:md|pdf|html?|ya?ml|sql|py)$", re.IGNORECASE
+)
 _LAYOUTS = {1: "%Y", 2: "%Y/%m", 3: "%Y/%m/%d", 4: "%Y/%m/%d/%H"}
 
 
@@ -62,7 +63,9 @@ def sample_feeds(source: str, environ: Mapping[str, str]) -> list[Sample]:
     listed = store.list().objects
     objects = [info for info in listed if (info.name == single if single else not _PAPERS.search(info.name))]
     if not objects:
-        raise FeedError(f"{source} holds no objects that can be read.", fix="Name a file, folder or prefix with records.")
+        raise FeedError(
+            f"{source} holds no objects that can be read.", fix="Name a file, folder or prefix with records."
+        )
     samples = [_sample(group, infos, location, source) for group, infos in _groups(objects).items()]
     _tell_apart(samples)
     for sample in samples:
@@ -76,7 +79,9 @@ def _location(source: str) -> tuple[str, str | None]:
         return source.rstrip("/"), None
     path = Path(source).expanduser().resolve()
     if not path.exists():
-        raise FeedError(f"{path}: there is no such file or folder.", fix="Give --from an existing one, or s3://bucket/prefix.")
+        raise FeedError(
+            f"{path}: there is no such file or folder.", fix="Give --from an existing one, or s3://bucket/prefix."
+        )
     return (str(path), None) if path.is_dir() else (str(path.parent), path.name)
 
 
@@ -126,13 +131,19 @@ def _tell_apart(samples: list[Sample]) -> None:
             continue
         names = [PurePosixPath(info.name).name for info in sample.objects]
         strangers = [PurePosixPath(info.name).name for other in others for info in other.objects]
-        prefix = re.sub(r"\d+$", "", os.path.commonprefix(names))
+        prefix = re.sub(r"\d+$", "", _common_beginning(names))
         if len(names) == 1:
             sample.include = names[0]
         elif prefix and not any(name.startswith(prefix) for name in strangers):
             sample.include = f"{prefix}*"
         if sample.include and re.search(r"[*?\[]", sample.include.removesuffix("*")):
             sample.include = None
+
+
+def _common_beginning(names: list[str]) -> str:
+    first, last = min(names), max(names)
+    same = (at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(same, min(len(first), len(last)))]
 
 
 def _read(sample: Sample, store: ObjectStore) -> None:

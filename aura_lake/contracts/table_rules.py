@@ -57,12 +57,16 @@ def _foreign_key(rule: TableRule, rows: pl.LazyFrame, references: Mapping[str, p
     (column,), target = rule.columns, rule.references or ""
     known = references.get(target)
     if known is None:
-        return TableRuleResult(rule, True, 0, 0, f"The shop has no table {target.partition('.')[0]}: nothing to compare.")
+        return TableRuleResult(
+            rule, True, 0, 0, f"The shop has no table {target.partition('.')[0]}: nothing to compare."
+        )
     given = rows.select(column).drop_nulls()
     orphans = given.join(pl.LazyFrame({"known": known}), left_on=column, right_on="known", how="anti")
     total = _count(given)
     lost = _count(orphans)
-    return TableRuleResult(rule, lost == 0, total, lost, f"{lost} of {total} rows refer to a {target} that is not there.")
+    return TableRuleResult(
+        rule, lost == 0, total, lost, f"{lost} of {total} rows refer to a {target} that is not there."
+    )
 
 
 def _freshness(rule: TableRule, rows: pl.LazyFrame, now: datetime) -> TableRuleResult:

@@ -18,7 +18,8 @@ def identity(contract: Contract) -> Sequence[str]:
     """The columns that make two records the same change or event; empty where none are ever the same.
 
     `cdc`: (key, epoch, LSN, operation): an LSN alone is shared by the rows of a COPY and by the two halves of
-    a key change. `events`: the id that the contract declares.
+    a key change. `events`: the id that the contract declares. Either counts within its own period
+    (`log_period`): a redelivery carries its old time, so only the periods a batch carries are looked at.
     """
     if contract.kind is Kind.CDC:
         return [*contract.key, "_epoch", "_lsn", "_op"]
@@ -36,10 +37,11 @@ def mark_duplicates(judged: pl.DataFrame, contract: Contract, seen: pl.DataFrame
         return judged
     must_have = ["_lsn"] if contract.kind is Kind.CDC else columns
     eligible = (pl.col("verdict") == "valid") & pl.all_horizontal(pl.col(name).is_not_null() for name in must_have)
+    same = [*columns, "log_period"]
     numbered = judged.with_row_index("_row")
-    candidates = numbered.filter(eligible).select("_row", *columns)
-    again = candidates.filter(~pl.struct(columns).is_first_distinct())["_row"]
-    before = candidates.join(seen.select(columns), on=columns, how="semi", nulls_equal=True)["_row"]
+    candidates = numbered.filter(eligible).select("_row", *same)
+    again = candidates.filter(~pl.struct(same).is_first_distinct())["_row"]
+    before = candidates.join(seen.select(same), on=same, how="semi", nulls_equal=True)["_row"]
     repeated = pl.concat([again, before]).unique()
     if repeated.is_empty():
         return judged

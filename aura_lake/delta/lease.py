@@ -5,7 +5,7 @@ same work, and the warehouse from being opened twice.
 
 On a local lake the lease is a lock of the kernel on a file, which goes when its process dies, also by
 SIGKILL. On S3 it is an object that its holder writes anew every few seconds, each time only if it is
-still as it wrote it; one that has not been written for `LIFETIME_SECONDS` may be taken.
+still as it wrote it (`lease_object`).
 """
 
 from __future__ import annotations
@@ -14,50 +14,22 @@ import errno
 import fcntl
 import json
 import os
-import socket
-import sys
-import threading
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from aura_lake.delta.lease_holder import NAME, read_holder
+from aura_lake.delta.lease_holder import Holder as Holder
 from aura_lake.errors import LakeError, LeaseHeld
 
 if TYPE_CHECKING:
     from aura_lake.lake import Lake
 
-NAME = "apply.lease"
-
 #: How often a waiting process looks again.
 POLL_SECONDS = 0.25
-
-#: On S3: a lease not written for so long may be taken; its holder writes it three times as often.
-LIFETIME_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who applies, and since when."""
-
-    pid: int
-    host: str
-    since: str
-    command: str
-
-    @staticmethod
-    def here(command: str | None = None) -> Holder:
-        """This process."""
-        words = command or " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])
-        return Holder(os.getpid(), socket.gethostname(), datetime.now(UTC).isoformat(timespec="seconds"), words)
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} ({self.command}), since {self.since}"
 
 
 class _Place(Protocol):
@@ -92,7 +64,7 @@ class ApplyLease:
     ) -> None:
         self._where = lake.settings.uri(NAME)
         self._command, self._wait_seconds, self._on_wait = command, wait_seconds, on_wait
-        self._place: _Place = _FileLease(Path(lake.settings.home)) if lake.settings.is_local else _ObjectLease(lake)
+        self._place = _place(lake)
 
     def __enter__(self) -> ApplyLease:
         begun, told = time.monotonic(), False
@@ -124,17 +96,16 @@ class ApplyLease:
             )
 
 
+def _place(lake: Lake) -> _Place:
+    if lake.settings.is_local:
+        return _FileLease(Path(lake.settings.home))
+    from aura_lake.delta.lease_object import ObjectLease
+
+    return ObjectLease(lake)
+
+
 def _named(holder: Holder | None) -> str:
     return "another process" if holder is None else str(holder)
-
-
-def _read_holder(text: bytes) -> Holder | None:
-    """The holder in a lease's text; None while it is being written."""
-    try:
-        document = json.loads(text)
-        return Holder(**{name: document[name] for name in ("pid", "host", "since", "command")})
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 class _FileLease:
@@ -169,7 +140,7 @@ class _FileLease:
         return True
 
     def holder(self) -> Holder | None:
-        return _read_holder(self._path.read_bytes()) if self._path.is_file() else None
+        return read_holder(self._path.read_bytes()) if self._path.is_file() else None
 
     def give_back(self) -> None:
         if self._file is not None:
@@ -179,100 +150,3 @@ class _FileLease:
 
     def is_ours(self) -> bool:
         return self._file is not None
-
-
-class _ObjectLease:
-    """An object that is only ever replaced in the version last seen (conditional puts)."""
-
-    def __init__(self, lake: Lake) -> None:
-        from aura_lake.outside.s3_environment import s3_settings
-        from aura_lake.outside.s3_session import bucket_and_prefix, region_of, session_for
-
-        settings = s3_settings(lake.settings.environ)
-        self._bucket, prefix = bucket_and_prefix(lake.settings.home)
-        self._key = f"{prefix}/{NAME}".lstrip("/")
-        session = session_for(settings)
-        self._client = session.client(
-            "s3", endpoint_url=settings.endpoint_url, region_name=region_of(session, settings)
-        )
-        self._token = uuid.uuid4().hex
-        self._etag: str | None = None
-        self._mine: Holder | None = None
-        self._stop = threading.Event()
-        self._heart: threading.Thread | None = None
-
-    def take(self, holder: Holder) -> bool:
-        standing = self._read()
-        if standing is None:
-            condition = {"IfNoneMatch": "*"}
-        elif standing[2]:
-            condition = {"IfMatch": standing[0]}
-        else:
-            return False
-        self._etag = self._write(holder, condition, is_free=False)
-        if self._etag is None:
-            return False
-        self._mine = holder
-        self._stop.clear()
-        self._heart = threading.Thread(target=self._beat, name="apply-lease", daemon=True)
-        self._heart.start()
-        return True
-
-    def holder(self) -> Holder | None:
-        standing = self._read()
-        return None if standing is None else _read_holder(standing[1])
-
-    def give_back(self) -> None:
-        self._stop.set()
-        if self._heart is not None:
-            self._heart.join()
-            self._heart = None
-        if self._etag is not None and self._mine is not None:
-            self._write(self._mine, {"IfMatch": self._etag}, is_free=True)
-        self._etag = None
-
-    def is_ours(self) -> bool:
-        return self._etag is not None
-
-    def _beat(self) -> None:
-        while not self._stop.wait(LIFETIME_SECONDS / 3):
-            if self._mine is None or self._etag is None:
-                return
-            self._etag = self._write(self._mine, {"IfMatch": self._etag}, is_free=False)
-
-    def _read(self) -> tuple[str, bytes, bool] | None:
-        """(etag, text, whether it may be taken); None where there is no lease. Its age is told by the
-        server's clock alone."""
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
-        except self._client.exceptions.ClientError as error:
-            if _code(error) in ("NoSuchKey", "404"):
-                return None
-            raise self._refused(error) from error
-        text = answer["Body"].read()
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        is_old = (now - answer["LastModified"]).total_seconds() > LIFETIME_SECONDS
-        return answer["ETag"], text, is_old or b'"is_free": true' in text
-
-    def _write(self, holder: Holder, condition: dict[str, str], *, is_free: bool) -> str | None:
-        """The new etag; None where another was faster. The beat keeps each text different from the last."""
-        document = {**asdict(holder), "token": self._token, "beat": time.time_ns(), "is_free": is_free}
-        try:
-            answer = self._client.put_object(
-                Bucket=self._bucket, Key=self._key, Body=json.dumps(document).encode(), **condition
-            )
-        except self._client.exceptions.ClientError as error:
-            if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"):
-                return None
-            raise self._refused(error) from error
-        return str(answer["ETag"])
-
-    def _refused(self, error: Any) -> LakeError:
-        return LakeError(
-            f"s3://{self._bucket}/{self._key}: the lease cannot be read or written ({_code(error)}).",
-            fix="Allow s3:GetObject and s3:PutObject on the lake's prefix.",
-        )
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

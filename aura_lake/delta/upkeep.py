@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from deltalake import ColumnProperties, CommitProperties, WriterProperties
 from deltalake.exceptions import CommitFailedError
 
-from aura_lake.delta.commit import COMPRESSION, COMPRESSION_LEVEL
+from aura_lake.delta.commit import COMPRESSION_LEVEL
 from aura_lake.delta.table import LakeTable
 from aura_lake.errors import CommitConflict
 
@@ -72,7 +72,7 @@ def _commits_since(table: LakeTable, operation: str) -> int:
 def _compact(table: LakeTable) -> None:
     counted = ColumnProperties(statistics_enabled="CHUNK")
     properties = WriterProperties(
-        compression=COMPRESSION.upper(),
+        compression="ZSTD",
         compression_level=COMPRESSION_LEVEL,
         # People's words never stand in a footer, no more than when the rows were written.
         default_column_properties=ColumnProperties(statistics_enabled="NONE"),

@@ -90,8 +90,9 @@ class Inbox:
         columns = [*UNIT, "byte_offset", "feed_batch", "landed_at", "broken_rules"]
         columns += [name for name in digest.columns if name not in columns]
         where = "verdict = 'quarantined'" + (" and list_contains(broken_rules, ?)" if rule else "")
-        order = "landed_at desc, object, ordinal, topic, \"partition\", \"offset\", part"
-        sql = f"select {column_list(columns)} from ({self._relations.standing(log)}) where {where} order by {order} limit ?"
+        order = 'landed_at desc, object, ordinal, topic, "partition", "offset", part'
+        rows_sql = self._relations.standing(log)
+        sql = f"select {column_list(columns)} from ({rows_sql}) where {where} order by {order} limit ?"
         found = self._connection.execute(sql, [*([rule] if rule else []), limit]).fetchall()
         rows = [dict(zip(columns, row, strict=True)) for row in found]
         bytes_of = self._bytes(digest.feed, rows) if raw and rows else {}

@@ -70,7 +70,12 @@ def _order_by_order(name: str, left: pl.DataFrame, right: pl.DataFrame, left_nam
         f"order {order}: {_told(mine)} in {left_name}, {_told(theirs)} in {right_name}"
         for order, mine, theirs in off.select("order_id", "net_revenue", "net_revenue_right").iter_rows()
     )
-    return Equation(name, left["net_revenue"].sum() or _ZERO, right["net_revenue"].sum() or _ZERO, first)
+    return Equation(name, _total(left), _total(right), first)
+
+
+def _total(worth: pl.DataFrame) -> Decimal:
+    total = worth["net_revenue"].sum()
+    return total if isinstance(total, Decimal) else _ZERO  # the sum of no rows is the integer 0
 
 
 def _told(amount: Decimal | None) -> str:

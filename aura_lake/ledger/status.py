@@ -121,7 +121,8 @@ class _Look:
         if not was_judged_again and not (waiting and table.blocking_rules):
             return waiting, 0
         rows = self._relations.standing(log)
-        sql = f"select count(*), count(*) filter (list_has_any(broken_rules, ?)) from ({rows}) where verdict = 'quarantined'"
+        counts = "count(*), count(*) filter (list_has_any(broken_rules, ?))"
+        sql = f"select {counts} from ({rows}) where verdict = 'quarantined'"
         row = self._connection.execute(sql, [list(table.blocking_rules)]).fetchone()
         assert row is not None
         return int(row[0]), int(row[1])

@@ -82,10 +82,11 @@ class UnitCount:
         for frame in rows.collect_batches(chunk_size=SLICE_RECORDS, maintain_order=True):
             numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
             apart = take_apart(numbered, headers, self._contract, self._feed, [])
-            whole = pl.DataFrame({"row": sorted({*apart.ignored, *apart.broken})}, schema={"row": pl.Int64})
-            parts = [whole.with_columns(part=pl.lit(0, pl.Int32))]
-            parts += [units.frame.select("row", pl.col("part").cast(pl.Int32)) for units in apart.units]
-            yield pl.concat(parts).join(numbered, on="row").select("batch", *UNIT)
+            parts = [units.frame.select("row", pl.col("part").cast(pl.Int32)) for units in apart.units]
+            found = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.Int64, "part": pl.Int32})
+            # a record without elements is one unit all the same, whatever taking it apart made of it
+            units = numbered.join(found, on="row", how="left").with_columns(pl.col("part").fill_null(0))
+            yield units.select("batch", *UNIT)
 
     def _name_differences(self, batch: int) -> tuple[str, ...]:
         mine = pl.col("batch") == batch

@@ -55,9 +55,9 @@ class _Search:
         self._names: dict[str, set[str]] = {}
 
     def run(self) -> Life:
-        tables = (
-            self._by_place() or self._by_key() or self._by_event_id() or self._by_other_ids() or self._by_personal_value()
-        )
+        tables: list[TableLife] = []
+        for look in (self._by_place, self._by_key, self._by_event_id, self._by_other_ids, self._by_personal_value):
+            tables = tables or look()
         return Life(
             key=self._key,
             searched=tuple(self._searched),
@@ -140,7 +140,7 @@ class _Search:
         if any(file.maxima["judgement"] != 0 for file in log.files(("judgement",))):
             same = " and ".join(f"l.{quote_name(n)} is not distinct from h.{quote_name(n)}" for n in UNIT)
             hits = f"select l.* from ({rows}) as l join (select distinct {units} from ({hits})) as h on {same}"
-        order = "_epoch nulls first, _lsn nulls first, landed_at, feed_batch, object, ordinal, \"offset\", judgement"
+        order = '_epoch nulls first, _lsn nulls first, landed_at, feed_batch, object, ordinal, "offset", judgement'
         found = self._rows(f"select {columns} from ({hits}) order by {order}", values)
         if not found:
             return None
@@ -168,7 +168,8 @@ class _Search:
         if history is not None:
             columns = column_list([*table.columns, "valid_from", "valid_to", "is_current"])
             order = f"{column_list(table.key)}, valid_from nulls first"
-            sql = f"select {columns} from ({self._relations.scan(history)}) where _is_version and ({where}) order by {order}"
+            changes = self._relations.scan(history)
+            sql = f"select {columns} from ({changes}) where _is_version and ({where}) order by {order}"
             versions = self._rows(sql, values)
         if current is not None:
             columns = column_list([*table.columns, "_has_newer_in_quarantine"])
@@ -234,7 +235,7 @@ class _Search:
         if place is None:
             return []
         where = " and ".join(f"{quote_name(name)} = ?" for name in place)
-        columns = "object, etag, ordinal, topic, \"partition\", \"offset\", byte_offset, batch, landed_at, value_size"
+        columns = 'object, etag, ordinal, topic, "partition", "offset", byte_offset, batch, landed_at, value_size'
         found: list[Row] = []
         for feed in self._reader.digest.feeds:
             bronze = self._reader.open("bronze", feed)

@@ -149,7 +149,7 @@ def log_lineage(contract: Contract) -> TableColumnLineage:
     value = [TableColumnDep(feed, "value")]
     deps = {name: [TableColumnDep(feed, name)] for name in [*POSITION, "byte_offset", "landed_at"]}
     deps["feed_batch"] = [TableColumnDep(feed, "batch")]
-    deps |= {name: value for name in ("verdict", "broken_rules", "warnings", "_unknown_fields")}
+    deps |= dict.fromkeys(("verdict", "broken_rules", "warnings", "_unknown_fields"), value)
     deps |= {column.silver_name: _read_from(contract, feed, column.silver_name) for column in contract.columns}
     return TableColumnLineage(deps)
 

@@ -6,11 +6,11 @@ second or two, once for each version of the dbt project.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from aura_lake.orchestration.kept import keep, read_kept
 from aura_lake.warehouse.tables import LOADED, columns_of
 
 #: column -> [(silver table, column), …]
@@ -33,17 +33,17 @@ def gold_lineage(compiled: Path, dialect: str, kept: Path, mark: str) -> dict[st
     if missing:
         views = {name: text for name, text in texts.items() if name.startswith(_VIEWS)}
         models |= {name: _trace(text, views, dialect) for name, text in missing.items()}
-        temporary = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"mark": mark, "models": models}))
-        os.replace(temporary, kept)
+        keep(kept, {"mark": mark, "models": models})
     return dict(models)
 
 
 def _remembered(kept: Path, mark: str) -> dict[str, Lineage]:
-    document = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    document = read_kept(kept)
     if document.get("mark") != mark:
         return {}
-    return {m: {c: [(t, n) for t, n in deps] for c, deps in columns.items()} for m, columns in document["models"].items()}
+    return {
+        m: {c: [(t, n) for t, n in deps] for c, deps in columns.items()} for m, columns in document["models"].items()
+    }
 
 
 def _trace(text: str, views: Mapping[str, str], dialect: str) -> dict[str, list[tuple[str, str]]]:
@@ -53,7 +53,7 @@ def _trace(text: str, views: Mapping[str, str], dialect: str) -> dict[str, list[
     from sqlglot.optimizer import build_scope
     from sqlglot.optimizer.qualify import qualify
 
-    def parse(sql: str) -> exp.Expr:
+    def parse(sql: str) -> Any:
         """The statement with bare table names, silver ones marked: a CTE may have the name of one."""
         tree = sqlglot.parse_one(sql, read=dialect)
         for table in list(tree.find_all(exp.Table)):
@@ -62,8 +62,10 @@ def _trace(text: str, views: Mapping[str, str], dialect: str) -> dict[str, list[
                 table.replace(exp.to_table(name if name in views else _SILVER + name, alias=table.alias or None))
         return tree
 
-    schema = {_SILVER + name: {**dict.fromkeys(columns_of(name), "text"), "_key_hash": "bigint"} for name in LOADED}
-    whole = qualify(
+    schema: dict[str, object] = {
+        _SILVER + name: {**dict.fromkeys(columns_of(name), "text"), "_key_hash": "bigint"} for name in LOADED
+    }
+    whole: Any = qualify(
         exp.expand(parse(text), {name: parse(view) for name, view in views.items()}, dialect=dialect),
         dialect=dialect,
         schema=schema,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from aura_lake.delta.documents import read_document
 from aura_lake.layouts import is_folded
 from aura_lake.orchestration.gold_models import GoldModels
+from aura_lake.orchestration.kept import keep, read_kept
 from aura_lake.orchestration.manifest import fingerprint
 from aura_lake.orchestration.telling import Telling
 from aura_lake.orchestration.workbench import Workbench
@@ -89,8 +88,7 @@ def _held_models(models: GoldModels, blocked: Mapping[str, str]) -> dict[str, st
 def _is_current(bench: Workbench, models: GoldModels, warehouse: Warehouse, blocked: Mapping[str, str]) -> bool:
     """Whether what people see is what a build would give: every model has read every load, all that changed
     is published, the manifest names the tables as they are, and the dbt project is the one that built them."""
-    mark = _mark_file(bench)
-    if not mark.is_file() or json.loads(mark.read_bytes())["fingerprint"] != fingerprint(bench):
+    if read_kept(_mark_file(bench)).get("fingerprint") != fingerprint(bench):
         return False
     builds, last = warehouse.builds(), warehouse.last_load_id()
     free = [name for name in models.marts if name not in _held_models(models, blocked)]
@@ -115,7 +113,4 @@ def _mark_file(bench: Workbench) -> Path:
 
 
 def _remember_build(bench: Workbench) -> None:
-    mark = _mark_file(bench)
-    temporary = mark.with_name(f"{mark.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"fingerprint": fingerprint(bench)}))
-    os.replace(temporary, mark)
+    keep(_mark_file(bench), {"fingerprint": fingerprint(bench)})

@@ -85,7 +85,9 @@ def settle_dead_runs(instance: DagsterInstance) -> list[str]:
     for run in instance.get_runs(RunsFilter(statuses=list(IN_PROGRESS))):
         process = run.tags.get(PROCESS_TAG, "")
         if process.startswith(f"{socket.gethostname()}:") and not _lives(process):
-            instance.report_run_failed(run, f"The process {process} ended without a word; the next run goes on from its commits.")
+            instance.report_run_failed(
+                run, f"The process {process} ended without a word; the next run goes on from its commits."
+            )
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             settled.append(run.run_id)
     return settled

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from aura_lake.orchestration.kept import keep, read_kept
 from aura_lake.orchestration.workbench import Workbench
 
 #: dbt selection of the models that people see; the views before them are dbt's own affair.
@@ -46,14 +46,11 @@ def read_project(bench: Workbench) -> DbtProject:
     """The dbt project as it is."""
     kept = bench.settings.state / "dbt" / "projects" / f"{bench.settings.warehouse}.json"
     mark = fingerprint(bench)
-    document: dict[str, Any] = json.loads(kept.read_bytes()) if kept.is_file() else {}
+    document = read_kept(kept)
     if document.get("fingerprint") != mark:
         manifest = json.loads(bench.gold.parse().read_bytes())
         document = {"fingerprint": mark, "manifest": manifest, "marts": _marts(manifest)}
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_name(f"{kept.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(document))
-        os.replace(temporary, kept)
+        keep(kept, document)
     return DbtProject(document["manifest"], document["marts"])
 
 

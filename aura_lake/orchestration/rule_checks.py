@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dagster import (
     AssetCheckExecutionContext,
     AssetCheckResult,
-    AssetCheckSeverity,
     AssetChecksDefinition,
+    AssetCheckSeverity,
     AssetCheckSpec,
     AssetKey,
     multi_asset_check,
@@ -106,7 +106,11 @@ def table_rule_checks(shop: Shop, contract: Contract) -> AssetChecksDefinition |
                     passed=result.passed,
                     severity=_severity(result.rule.severity),
                     description=result.says,
-                    metadata={"rows": result.rows, "offenders": result.offenders, "severity": result.rule.severity.value},
+                    metadata={
+                        "rows": result.rows,
+                        "offenders": result.offenders,
+                        "severity": result.rule.severity.value,
+                    },
                 )
 
     return judge_rules

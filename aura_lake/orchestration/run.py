@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from dagster import AssetKey, AssetSelection, Definitions, ExecuteInProcessResult
 
+from aura_lake.delta.lease import Holder
 from aura_lake.errors import LakeError, QueryError
 from aura_lake.orchestration.alerts import failure_text
 from aura_lake.orchestration.applying import applying
@@ -61,8 +62,7 @@ def run_once(settings: Settings, select: str | None = None, on_event: Listener |
     bench = _bench(defs)
     with open_instance(settings) as instance, listening(hear):
         settled = settle_dead_runs(instance)
-        waiting = StepEvent("run", "waiting", "waits for another process that applies changes to this lake")
-        with applying(bench.lake, on_wait=lambda holder: hear(StepEvent(waiting.step, waiting.state, f"waits for {holder or 'another process'}"))):
+        with applying(bench.lake, on_wait=lambda holder: hear(_waiting(holder))):
             result = defs.resolve_job_def(EVERYTHING).execute_in_process(
                 instance=instance,
                 asset_selection=chosen,
@@ -79,7 +79,8 @@ def load_definitions(settings: Settings) -> Definitions:
     if not file.is_file():
         raise LakeError(f"{file}: there is no such file.", fix="Set AURA_PROJECT to a clone of the project.")
     spec = importlib.util.spec_from_file_location(f"aura_definitions_{uuid4().hex[:8]}", file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     if str(settings.project) not in sys.path:
         sys.path.insert(0, str(settings.project))
@@ -111,6 +112,11 @@ def _environment(settings: Settings) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _waiting(holder: Holder | None) -> StepEvent:
+    who = holder or "another process"
+    return StepEvent("run", "waiting", f"waits for {who}, which applies changes to this lake")
+
+
 def _bench(defs: Definitions) -> Workbench:
     bench = (defs.resources or {})[BENCH]
     assert isinstance(bench, Workbench)
@@ -123,7 +129,7 @@ def _chosen(defs: Definitions, select: str) -> list[AssetKey]:
     if not keys:
         raise QueryError(
             f"--select {select!r} chooses none of the {len(list(graph.get_all_asset_keys()))} assets.",
-            fix="Name keys, groups or their neighbours: 'group:gold', 'key:\"silver/orders\"+', '+key:\"gold/fct_orders\"'.",
+            fix="Name keys or groups, with what is above or below: 'group:gold', 'key:\"silver/orders\"+'.",
         )
     return keys
 

@@ -94,7 +94,7 @@ def _specs(settings: Settings, shop: Shop, contract: Contract) -> Iterator[Asset
     yield spec(
         f"{table}_quarantine",
         log,
-        f"The records that wait because they broke a rule of {table}: position, rules, hashed values; a view of the log.",
+        f"The records that wait because they broke a rule of {table}, with position and rules; a view of the log.",
         describe.log_schema(contract),
     )
 
@@ -112,7 +112,7 @@ def _metadata(
                 watermark=judged.to_batch,
                 broken_rules=judged.rules or None,
                 seconds=round(judged.seconds, 3),
-                **{verdict: count for verdict, count in sorted(judged.verdicts.items())},
+                **dict(sorted(judged.verdicts.items())),
             ),
             "dagster/column_lineage": describe.log_lineage(contract),
         },
@@ -123,9 +123,7 @@ def _metadata(
     }
     if folded is None:
         told[describe.silver_key(table)] = {
-            **describe.counted(
-                _standing(log, "valid"), new=judged.verdicts.get("valid", 0), watermark=judged.to_batch
-            ),
+            **describe.counted(_standing(log, "valid"), new=judged.verdicts.get("valid", 0), watermark=judged.to_batch),
             "dagster/column_lineage": describe.same_columns(contract, log_key),
         }
         return told

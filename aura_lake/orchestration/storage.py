@@ -45,6 +45,11 @@ class KeptEventLogStorage(SqliteEventLogStorage):
             with engine.connect() as connection, connection.begin():
                 yield connection
 
+    @property
+    def supports_asset_checks(self) -> bool:
+        """True: files of this version have the table. Dagster looks for it at every event."""
+        return True
+
     def dispose(self) -> None:
         """Close every file."""
         with self._db_lock:

@@ -112,7 +112,10 @@ def touchpoint_assets(settings: Settings, shop: Shop) -> AssetsDefinition | None
                     **describe.counted(_rows(table, "current"), looked_at=done.orders, credited=done.credited, **facts),
                     **lineage,
                 },
-                RESTATED_KEY: {**describe.counted(_rows(table, "restated"), restated=done.restated, **facts), **lineage},
+                RESTATED_KEY: {
+                    **describe.counted(_rows(table, "restated"), restated=done.restated, **facts),
+                    **lineage,
+                },
             },
         )
 

@@ -21,7 +21,9 @@ from aura_lake.errors import Terminal
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-BLOCK_BYTES = 4 * 1024 * 1024
+#: Small enough that blocks and what is made of them stay in the cache and in memory that is used again:
+#: blocks of 4 MiB are mapped anew each time, which costs as much as the decompression.
+BLOCK_BYTES = 512 * 1024
 _MIB = 1024 * 1024
 
 #: First bytes of what is neither text nor gzip: refused by name instead of cut into garbage.

@@ -21,8 +21,8 @@ from aura_lake.outside.split_jsonl import JsonLinesSplitter
 DEFAULT_LIMITS = Limits()
 DEFAULT_S3 = S3Settings()
 
-#: Chunks below this many bytes are joined, so that a block cut often (around bad values) stays cheap.
-_CHUNK_BYTES = 4 * 1024 * 1024
+#: Chunks are joined up to this many bytes: a chunk becomes one row group of a file.
+_CHUNK_BYTES = 16 * 1024 * 1024
 
 
 class Splitter(Protocol):

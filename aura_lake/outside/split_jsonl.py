@@ -56,12 +56,11 @@ class JsonLinesSplitter:
         if last < 0:
             self._hold_line(block)
             return
-        data = b"".join([*self._pending, block]) if self._pending else block
-        end = self._pending_bytes + last + 1
+        lines = b"".join([*self._pending, memoryview(block)[: last + 1]])
         self._pending, self._pending_bytes = [], 0
-        yield from self._lines(data, end)
-        self._base += end
-        self._hold_line(data[end:])
+        yield from self._lines(lines)
+        self._base += len(lines)
+        self._hold_line(block[last + 1 :])
 
     def finish(self) -> Iterator[RecordChunk]:
         """The last line, where no newline ends it."""
@@ -71,10 +70,11 @@ class JsonLinesSplitter:
         data = b"".join(self._pending)
         if self._is_first and data == BYTE_ORDER_MARK:
             return
-        yield from self._lines(data + b"\n", len(data) + 1)
+        yield from self._lines(data + b"\n")
 
-    def _lines(self, data: bytes, end: int) -> Iterator[RecordChunk]:
-        view = np.frombuffer(data, np.uint8, end)
+    def _lines(self, data: bytes) -> Iterator[RecordChunk]:
+        """The records of whole lines."""
+        view = np.frombuffer(data, np.uint8)
         newlines = np.flatnonzero(view == _NEWLINE)
         starts = np.concatenate([[0], newlines[:-1] + 1])
         starts, ends = trim_lines(view, starts, newlines, IS_SPACE)

@@ -65,8 +65,9 @@ _JSON = """
 """
 
 _TOGETHER = """
-    any_value approx_count_distinct approx_quantile approx_top_k arbitrary arg_max arg_max_null arg_max_nulls_last arg_min
-    arg_min_null arg_min_nulls_last argmax argmin array_agg avg bit_and bit_or bit_xor bitstring_agg bool_and bool_or
+    any_value approx_count_distinct approx_quantile approx_top_k arbitrary arg_max arg_max_null arg_max_nulls_last
+    arg_min arg_min_null arg_min_nulls_last argmax argmin array_agg avg bit_and bit_or bit_xor bitstring_agg
+    bool_and bool_or
     corr count count_star countif covar_pop covar_samp cume_dist dense_rank entropy favg fill first first_value fsum
     geomean geometric_mean group_concat histogram kahan_sum kurtosis kurtosis_pop lag last last_value lead list listagg
     mad max max_by mean median min min_by mode nth_value ntile percent_rank product quantile quantile_cont quantile_disc

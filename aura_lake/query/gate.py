@@ -84,7 +84,8 @@ def _unreadable(tree: dict[str, Any], tables: Collection[str]) -> QueryError:
             "Only SELECT (also WITH … SELECT, UNION, DESCRIBE) may be asked; this is another statement.",
             fix=_list_of(tables),
         )
-    return QueryError(f"The SQL cannot be read: {tree.get('error_message', '')}.", fix="It is read as DuckDB's dialect.")
+    message = tree.get("error_message", "")
+    return QueryError(f"The SQL cannot be read: {message}.", fix="It is read as DuckDB's dialect.")
 
 
 class _Walk:

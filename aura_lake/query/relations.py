@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import duckdb
 
@@ -31,18 +32,18 @@ class Relations:
         """Public name (`schema.table`) of each table, and how to get its SQL."""
         known: dict[str, Callable[[], str]] = {}
         for model in self._reader.gold_models():
-            known[f"gold.{model}"] = lambda model=model: self._gold(model)
+            known[f"gold.{model}"] = partial(self._gold, model)
         for name, table in self._reader.digest.tables.items():
-            known[f"silver.{name}"] = lambda table=table: self.rows(table)
+            known[f"silver.{name}"] = partial(self.rows, table)
             if table.is_folded:
-                known[f"silver.{name}_history"] = lambda table=table: self.history(table)
-            known[f"silver.{name}_quarantine"] = lambda table=table: self.quarantine(table)
-            known[f"silver.{name}_log"] = lambda table=table: self.log(table)
+                known[f"silver.{name}_history"] = partial(self.history, table)
+            known[f"silver.{name}_quarantine"] = partial(self.quarantine, table)
+            known[f"silver.{name}_log"] = partial(self.log, table)
         if "orders" in self._reader.digest.tables:
-            known["silver.order_touchpoints"] = lambda: self._touchpoints("current")
-            known["silver.order_touchpoints_restated"] = lambda: self._touchpoints("restated")
+            known["silver.order_touchpoints"] = partial(self._touchpoints, "current")
+            known["silver.order_touchpoints_restated"] = partial(self._touchpoints, "restated")
         for feed in self._reader.digest.feeds:
-            known[f"bronze.{feed}"] = lambda feed=feed: self.bronze(feed)
+            known[f"bronze.{feed}"] = partial(self.bronze, feed)
         return known
 
     def bronze(self, feed: str) -> str:

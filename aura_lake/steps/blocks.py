@@ -77,9 +77,8 @@ def _reasons(lake: Lake, contract: Contract) -> list[str]:
     if contract.error_budget is not None and (spent := spent_budget(lake, contract)) is not None:
         day, bad, judged = spent
         if bad / judged > contract.error_budget:
-            found.append(
-                f"{bad} of {judged} records of {day} are in quarantine; the error budget is {contract.error_budget:.2%}."
-            )
+            budget = f"{contract.error_budget:.2%}"
+            found.append(f"{bad} of {judged} records of {day} are in quarantine; the error budget is {budget}.")
     return found
 
 

@@ -21,7 +21,7 @@ from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import LANE, LOG, of_feed
 from aura_lake.lake import Lake
-from aura_lake.layouts import POSITION
+from aura_lake.layouts import POSITION, log_layout
 from aura_lake.privacy.hash import hash_values
 from aura_lake.steps.land import object_rows
 
@@ -102,14 +102,19 @@ class Judging:
         log_batch = self._log.watermark(LOG) + 1
         live, flipped = self._liveness(first, last)
         with Commit(self._log) as commit:
-            seen = _Seen(self._log, self._contract)
+            dead = None if flipped is None else flipped.filter(~pl.col("is_live"))
+            seen = _Seen(self._log, self._contract, dead)
             for records in self._records(pl.col("batch").is_between(first, last)):
                 judged = self._judge(records, self._headers)
                 if live is not None:
                     judged = supersede(judged, live)
                 self._write(commit, seen.mark(judged), log_batch)
-            for judged in self._judge_again(flipped, live) if flipped is not None else ():
-                self._write(commit, judged, log_batch)
+            if flipped is not None and live is not None:
+                for judged in self._judge_again(flipped, live):
+                    self._write(commit, seen.mark(judged), log_batch)
+                heirs = seen.heirs(flipped)
+                for judged in self._judge_again(heirs, live, heirs) if not heirs.is_empty() else ():
+                    self._write(commit, seen.mark(judged), log_batch)
             commit.publish(
                 {of_feed(self._contract.feed): (first - 1, last), LOG: (log_batch - 1, log_batch)},
                 metadata={"table": self._contract.table},
@@ -153,18 +158,22 @@ class Judging:
         flipped = pl.concat([dead, revived])
         return live, None if flipped.is_empty() else flipped
 
-    def _judge_again(self, flipped: pl.DataFrame, live: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-        """New judgements for the records of objects that stopped or began to count."""
-        wanted = pl.col("object").is_in(flipped["object"].to_list()) & pl.col("etag").is_in(flipped["etag"].to_list())
+    def _judge_again(
+        self, objects: pl.DataFrame, live: pl.DataFrame, units: pl.DataFrame | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """New judgements for the records of objects (`object`, `etag`), of which `units` chooses some."""
+        wanted = pl.col("object").is_in(objects["object"].to_list()) & pl.col("etag").is_in(objects["etag"].to_list())
         numbers = self._log.scan().filter(wanted).group_by(UNIT).agg(pl.col("judgement").max().alias("_number")).collect()
         for records in self._records(wanted):
-            chosen = records.join(flipped, on=["object", "etag"], how="semi")
+            chosen = records.join(objects, on=["object", "etag"], how="semi")
             if chosen.is_empty():
                 continue
             judged = self._judge(chosen, self._headers)
+            if units is not None:
+                judged = judged.join(units, on=UNIT, how="semi", nulls_equal=True, maintain_order="left")
             judged = judged.join(numbers, on=UNIT, how="left", nulls_equal=True, maintain_order="left")
             judged = judged.with_columns(judgement=(pl.col("_number").fill_null(-1) + 1).cast(pl.Int32)).drop("_number")
-            yield supersede(judged, live) if live is not None else judged
+            yield supersede(judged, live)
 
     def _write(self, commit: Commit, judged: pl.DataFrame, log_batch: int) -> None:
         for verdict, count in judged.group_by("verdict").len().iter_rows():
@@ -177,10 +186,13 @@ class Judging:
 
 
 class _Seen:
-    """The identities already valid in the log and in this commit, for the periods asked about."""
+    """The identities already valid in the log and in this commit, for the periods asked about.
 
-    def __init__(self, log: LakeTable | None, contract: Contract) -> None:
-        self._log, self._contract = log, contract
+    `dead`: object versions (`object`, `etag`) that stop counting with this commit.
+    """
+
+    def __init__(self, log: LakeTable | None, contract: Contract, dead: pl.DataFrame | None = None) -> None:
+        self._log, self._contract, self._dead = log, contract, dead
         self._columns = list(identity(contract))
         self._known: dict[str, list[pl.DataFrame]] = {}
 
@@ -188,24 +200,51 @@ class _Seen:
         """`judged` with its duplicates named; its valid rows are remembered."""
         if not self._columns:
             return judged
-        periods = judged.filter(pl.col("verdict") == "valid")["log_period"].unique().to_list()
-        self._load([p for p in periods if p not in self._known])
-        seen = [frame for period in periods for frame in self._known[period]]
-        schema = {name: judged.schema[name] for name in self._columns}
-        marked = mark_duplicates(judged, self._contract, pl.concat(seen) if seen else pl.DataFrame(schema=schema))
+        valid = judged.filter(pl.col("verdict") == "valid")
+        marked = mark_duplicates(judged, self._contract, self._of(valid["log_period"].unique().to_list()))
         fresh = marked.filter(pl.col("verdict") == "valid").select(*self._columns, "log_period")
         for (period,), rows in fresh.group_by("log_period"):
-            self._known[str(period)].append(rows.select(self._columns))
+            self._known[str(period)].append(rows)
         return marked
+
+    def heirs(self, flipped: pl.DataFrame) -> pl.DataFrame:
+        """Duplicates whose valid copy stood in an object version that counts no longer, where no other copy
+        has become valid in this commit: of each identity the unit with the lowest position."""
+        nothing = pl.DataFrame(schema={name: POSITION.get(name, pl.Int32()) for name in UNIT})
+        if not self._columns or self._log is None or self._dead is None:
+            return nothing
+        at = [*self._columns, "log_period"]
+        died = standing_rows(self._log, ["valid"]).join(self._dead.lazy(), on=["object", "etag"], how="semi")
+        lost = died.select(at).collect().unique()
+        periods = lost["log_period"].unique().to_list()
+        lost = lost.join(self._of(periods), on=at, how="anti", nulls_equal=True)
+        if lost.is_empty():
+            return nothing
+        copies = standing_rows(self._log, ["set_aside"]).filter(
+            (pl.col("verdict") == "duplicate") & pl.col("log_period").is_in(periods)
+        )
+        copies = copies.join(flipped.lazy(), on=["object", "etag"], how="anti")
+        copies = copies.join(lost.lazy(), on=at, how="semi", nulls_equal=True).select(*UNIT, *at)
+        return copies.sort(UNIT).unique(at, keep="first", maintain_order=True).select(UNIT).collect()
+
+    def _of(self, periods: list[str]) -> pl.DataFrame:
+        """The identities known of some periods."""
+        self._load([period for period in periods if period not in self._known])
+        known = [frame for period in periods for frame in self._known[period]]
+        layout = log_layout(self._contract).columns
+        schema = {name: layout[name] for name in (*self._columns, "log_period")}
+        return pl.concat(known) if known else pl.DataFrame(schema=schema)
 
     def _load(self, periods: list[str]) -> None:
         self._known.update({period: [] for period in periods})
         if self._log is None or not periods:
             return
         rows = standing_rows(self._log, ["valid", "truncate"]).filter(pl.col("log_period").is_in(periods))
+        if self._dead is not None:
+            rows = rows.join(self._dead.lazy(), on=["object", "etag"], how="anti")
         found = rows.select(*self._columns, "log_period").collect()
         for (period,), identities in found.group_by("log_period"):
-            self._known[str(period)].append(identities.select(self._columns))
+            self._known[str(period)].append(identities)
 
 
 def supersede(judged: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -25,7 +27,8 @@ from aura_lake.lake import Lake
 from aura_lake.layouts import BRONZE
 from aura_lake.outside.decompress import CorruptObject, Limits
 from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, ObjectStore
-from aura_lake.outside.records import RecordChunk, read_records, store_for
+from aura_lake.outside.chunk import RecordChunk
+from aura_lake.outside.records import read_records, store_for
 from aura_lake.outside.s3_environment import s3_settings
 
 #: A batch closes once it holds this much; a larger object is a batch of its own.
@@ -34,6 +37,9 @@ BATCH_BYTES, BATCH_OBJECTS = 128 << 20, 2_000
 #: Objects up to this size are held back until they are known to be whole and new, so that many small
 #: objects share one file; a larger one streams into a file of its own, dropped if it is neither.
 HELD_BYTES = 32 << 20
+
+#: Rows of small objects are written together from so many bytes on: a write is a row group of the file.
+ROW_GROUP_BYTES = 16 << 20
 
 #: How often a batch is begun again when another process lands the same feed.
 ATTEMPTS = 5
@@ -163,8 +169,10 @@ class _Batch:
         whole = known.filter(pl.col("object_error").is_null() & pl.col("object_copy_of").is_null())
         self._by_hash = {r[2]: f"{r[0]}@{r[1]}" for r in whole.select("object", "etag", "object_hash").iter_rows()}
         self._shared: PartFile | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
         self._schema = pa.schema([BRONZE.arrow_schema().field(name) for name in BRONZE.data_columns])
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, Any]] = []
         self.raw_bytes = 0
 
     @property
@@ -229,14 +237,22 @@ class _Batch:
         if own is not None:
             own.close()
             return
-        if held and self._shared is None:
-            self._shared = self._commit.part(self._partition("record"))
         for rows in held:
-            assert self._shared is not None
-            self._shared.write(rows)
+            self._waiting.append(rows)
+            self._waiting_bytes += rows.nbytes
+            if self._waiting_bytes >= ROW_GROUP_BYTES:
+                self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        if self._waiting:
+            if self._shared is None:
+                self._shared = self._commit.part(self._partition("record"))
+            self._shared.write(pa.concat_tables(self._waiting))
+            self._waiting, self._waiting_bytes = [], 0
 
     def finish(self) -> None:
         """Close the files and write the objects' own rows."""
+        self._write_waiting()
         if self._shared is not None:
             self._shared.close()
         frame = pl.DataFrame(
@@ -252,24 +268,30 @@ class _Batch:
         self._commit.add(frame.with_columns(missing).select(list(BRONZE.columns)))
 
     def _as_rows(self, info: ObjectInfo, chunk: RecordChunk, first_ordinal: int) -> pa.Table:
-        count = len(chunk.values)
-        given: dict[str, pa.Array] = {
-            "lane": pa.repeat(pa.scalar(FILES, pa.large_string()), count),
-            "batch": pa.repeat(pa.scalar(self._number, pa.int64()), count),
-            "landed_at": pa.repeat(pa.scalar(self._landed_at, pa.timestamp("us", "UTC")), count),
-            "object": pa.repeat(pa.scalar(info.name, pa.large_string()), count),
-            "etag": pa.repeat(pa.scalar(info.etag, pa.large_string()), count),
-            "ordinal": pa.array(range(first_ordinal, first_ordinal + count), pa.int64()),
-            "byte_offset": pa.array(chunk.byte_offsets, pa.int64()),
-            "value": chunk.values.cast(pa.large_binary()),
-            "value_size": pa.array(chunk.value_sizes, pa.int64()),
+        """A chunk as rows of bronze."""
+        count = len(chunk)
+        constant = {
+            "lane": FILES,
+            "batch": self._number,
+            "landed_at": self._landed_at,
+            "object": info.name,
+            "etag": info.etag,
         }
-        if chunk.value_hashes is not None:
-            given["value_hash"] = chunk.value_hashes
-        columns = [
-            given[field.name].cast(field.type) if field.name in given else pa.nulls(count, field.type)
-            for field in self._schema
-        ]
+        given = {
+            "ordinal": pa.array(np.arange(first_ordinal, first_ordinal + count)),
+            "byte_offset": pa.array(chunk.byte_offsets),
+            "value": chunk.values,
+            "value_size": pa.array(chunk.value_sizes),
+            "value_hash": chunk.value_hashes,
+        }
+        columns = []
+        for column in self._schema:
+            if column.name in constant:
+                columns.append(pa.repeat(pa.scalar(constant[column.name], column.type), count))
+            elif column.name in given:
+                columns.append(given[column.name].cast(column.type))
+            else:
+                columns.append(pa.nulls(count, column.type))
         return pa.Table.from_arrays(columns, schema=self._schema)
 
 

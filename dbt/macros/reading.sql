@@ -61,6 +61,12 @@
 {%- endmacro %}
 
 
+{#- Hashes of what a CTE refers to, for read_rows of the table that is referred to. -#}
+{% macro hashes_of(column, cte) -%}
+    select {{ key_hash(column) }} from {{ cte }} where {{ column }} is not null
+{%- endmacro %}
+
+
 {#- Rows of `relation` whose _key_hash is among `keys`, a query of one column key_hash; all rows
     where the model is made anew. -#}
 {% macro read_rows(relation, keys=none) -%}

@@ -1,16 +1,18 @@
-"""The three real shops, each run once from its records to gold for all tests that look at it."""
+"""The three real shops and a simulated one, each run once from its records to gold for all tests that look."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flow.shop_run import SHOPS, ShopRun, open_shop
+from tests.flow.shop_run import MART, SHOPS, ShopRun, open_shop
 
-OpenShop = Callable[[str, Path, Mapping[str, Path | str]], ShopRun]
+from aura_lake.simulate import SimulationPlan, SimulationReport, mess_named, simulate
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +47,30 @@ def rees46(rees46_data: Path, tmp_path_factory: pytest.TempPathFactory) -> ShopR
 
 @pytest.fixture(scope="session")
 def uci(uci_data: Path, tmp_path_factory: pytest.TempPathFactory) -> ShopRun:
-    """UCI after one run. To be looked at, not changed."""
-    return _run("uci", {"UCI_DATA": str(uci_data)}, tmp_path_factory)
+    """UCI after one run, its files in a folder of their own. What a test delivers there must change nothing."""
+    folder = tmp_path_factory.mktemp("uci-files")
+    shutil.copytree(uci_data / "by-day", folder / "by-day")
+    return _run("uci", {"UCI_DATA": str(folder)}, tmp_path_factory)
+
+
+@dataclass(frozen=True)
+class Mart:
+    """The demo shop, simulated with all its mess, and its lake after one run of everything."""
+
+    shop: ShopRun
+    feeds: Path  #: the folder the simulator wrote
+    report: SimulationReport
+
+
+@pytest.fixture(scope="session")
+def mart(tmp_path_factory: pytest.TempPathFactory) -> Mart:
+    """Five days of the demo shop after one run. To be looked at, not changed."""
+    folder = tmp_path_factory.mktemp("mart")
+    plan = SimulationPlan(seed=11, days=5, orders=300, clicks=4_000, mess=mess_named("all"))
+    report = simulate(plan, folder / "feeds")
+    shop = open_shop(MART, folder / "lake", {"AURA_MART_DATA": str(folder / "feeds")})
+    shop.run()
+    return Mart(shop, folder / "feeds", report)
 
 
 def _run(name: str, environ: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> ShopRun:

@@ -26,6 +26,7 @@ from aura_lake.warehouse.warehouse import Warehouse
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHOPS = PROJECT / "tests" / "shops"
+MART = PROJECT / "shops" / "aura_mart"
 
 #: All lakes of the tests hash with one key, so that their rows can be compared.
 KEY = "a key that only tests hash with, 32 bytes or more"

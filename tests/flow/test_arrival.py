@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.flow.shop_run import SHOPS, ShopRun, open_shop
-from tests.flow.what_people_see import Seen, assert_same, look_at
+from tests.flow.what_people_see import Seen, assert_same, look_at, without_gold
 
 from aura_lake.ledger.count import count
 from aura_lake.steps import land as landing
@@ -167,10 +167,6 @@ def test_records_delivered_again_at_new_positions_only_raise_duplicates(parcel: 
         assert now.get("duplicate", 0) == then.get("duplicate", 0) + raised, name
     assert_same(Seen(seen.tables, three.verdicts), without_gold(three))
     assert count(parcel.shop.lake).problems() == []
-
-
-def without_gold(seen: Seen) -> Seen:
-    return Seen({name: frame for name, frame in seen.tables.items() if not name.startswith("gold.")}, seen.verdicts)
 
 
 @pytest.mark.slow

@@ -46,6 +46,11 @@ def look_at(lake: Lake, *, gold: bool = True) -> Seen:
     return Seen(tables, {name: verdicts(lake, contract) for name, contract in lake.shop.contracts.items()})
 
 
+def without_gold(seen: Seen) -> Seen:
+    """What silver shows of it."""
+    return Seen({name: frame for name, frame in seen.tables.items() if not name.startswith("gold.")}, seen.verdicts)
+
+
 def assert_same(one: Seen, other: Seen) -> None:
     """Every table equal row for row, and as many of each verdict."""
     assert one.tables.keys() == other.tables.keys()

@@ -86,8 +86,8 @@ def test_every_gold_table_equals_duckdbs_row_for_row(
     on_duck = DbtGold(ROOT / "dbt", tmp_path / "dbt", "duckdb", {"AURA_DUCKDB_PATH": str(path)}, VARIABLES)
     on_snow = DbtGold(ROOT / "dbt", tmp_path / "dbt", "snowflake", settings.dbt_environment(), VARIABLES)
     shop = SmallShop(seed=7)
-    for round_number in range(3):
-        shop.live(60 if round_number == 0 else 25)
+    for round_number in range(2):
+        shop.live(60)
         for name, spec in SPECS.items():
             pending = shop.pending(name)
             duck.load(spec, *pending)

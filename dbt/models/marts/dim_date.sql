@@ -26,7 +26,7 @@ span as (
 
     select
         cast(date_trunc('month', {{ shop_date('min(ordered_at)') }}) as date) as first_day,
-        cast({{ dbt.last_day(shop_date('max(ordered_at)'), 'month') }} as date) as last_day
+        cast(last_day({{ shop_date('max(ordered_at)') }}) as date) as last_day
     from orders
 
 ),
@@ -47,7 +47,7 @@ blocks as (
     from thousands
     cross join digits
     cross join span
-    where 1000 * (thousands.number + 1000 * digits.digit) <= {{ dbt.datediff('span.first_day', 'span.last_day', 'day') }}
+    where 1000 * (thousands.number + 1000 * digits.digit) <= span.last_day - span.first_day
 
 ),
 
@@ -57,7 +57,7 @@ days as (
     from span
     cross join blocks
     cross join thousands
-    where blocks.first_number + thousands.number <= {{ dbt.datediff('span.first_day', 'span.last_day', 'day') }}
+    where blocks.first_number + thousands.number <= span.last_day - span.first_day
 
 ),
 

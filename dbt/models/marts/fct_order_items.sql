@@ -16,7 +16,7 @@ order_lines as (
 
 products as (
 
-    {{ read_rows(ref('stg_products'), 'select ' ~ key_hash('product_id') ~ ' from order_lines where product_id is not null') }}
+    {{ read_rows(ref('stg_products'), hashes_of('product_id', 'order_lines')) }}
 
 ),
 

@@ -35,7 +35,7 @@ order_touchpoints as (
 
 users_history as (
 
-    {{ read_rows(ref('stg_users_history'), 'select ' ~ key_hash('user_id') ~ ' from orders where user_id is not null') }}
+    {{ read_rows(ref('stg_users_history'), hashes_of('user_id', 'orders')) }}
 
 ),
 

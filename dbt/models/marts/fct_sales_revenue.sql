@@ -29,13 +29,13 @@ order_touchpoints as (
 
 users_history as (
 
-    {{ read_rows(ref('stg_users_history'), 'select ' ~ key_hash('user_id') ~ ' from orders where user_id is not null') }}
+    {{ read_rows(ref('stg_users_history'), hashes_of('user_id', 'orders')) }}
 
 ),
 
 products as (
 
-    {{ read_rows(ref('stg_products'), 'select ' ~ key_hash('product_id') ~ ' from order_lines where product_id is not null') }}
+    {{ read_rows(ref('stg_products'), hashes_of('product_id', 'order_lines')) }}
 
 ),
 

@@ -1,0 +1,250 @@
+"""Values as Debezium writes them: decimals and times, exact or not at all (cases 31 to 40)."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tests.changes import column, things
+from tests.small_lake import SmallLake
+
+from aura_lake.contracts.contract import Column, Contract
+
+MONEY = column("value", pl.Decimal(18, 4), "number")
+
+
+def table(value: Column, **more: Any) -> Contract:
+    """Key `id` and one column `value`."""
+    return things(columns=(column("id", key_position=1), value), **more)
+
+
+def told(lsn: int, value: Any, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A created row `id` = LSN with this value; with a Connect schema of the field around it."""
+    source = {"lsn": lsn, "ts_ms": lsn * 1000}
+    envelope = {"before": None, "after": {"id": str(lsn), "value": value}, "source": source, "op": "c"}
+    if schema is None:
+        return envelope
+    image = {"field": "after", "type": "struct", "fields": [{"field": "id", "type": "string"}, {"field": "value", **schema}]}
+    return {"schema": {"type": "struct", "fields": [image]}, "payload": envelope}
+
+
+def values_of(lake: SmallLake, *records: dict[str, Any]) -> list[Any]:
+    lake.arrive("1.jsonl", *records)
+    return [value for _, value in sorted(lake.rows(), key=lambda row: int(row[0]))]
+
+
+def encoded(unscaled: int) -> str:
+    return base64.b64encode(unscaled.to_bytes((unscaled.bit_length() + 8) // 8, "big", signed=True)).decode()
+
+
+def connect_decimal(scale: int) -> dict[str, Any]:
+    return {"type": "bytes", "name": "org.apache.kafka.connect.data.Decimal", "parameters": {"scale": str(scale)}}
+
+
+def test_case_031_a_precise_decimal_takes_its_scale_from_the_schema(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(18, 5), "number")))
+    # KIP-481's own example, two's complement negatives, and the ends of a byte.
+    numbers = [("D3J5", "10.12345"), ("/w==", "-0.00001"), (encoded(-1012345), "-10.12345"), (encoded(128), "0.00128")]
+    records = [told(n, text, connect_decimal(5)) for n, (text, _) in enumerate(numbers, start=1)]
+    assert values_of(lake, *records) == [Decimal(number) for _, number in numbers]
+    assert lake.verdicts() == {"valid": 4}
+
+
+def test_case_031_a_precise_decimal_keeps_all_of_its_38_digits(tmp_path: Path) -> None:
+    digits = 12345678901234567890123456789012345678
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(38, 4), "number")))
+    assert values_of(lake, told(1, encoded(-digits), connect_decimal(4))) == [Decimal(f"-{digits}").scaleb(-4, WIDE)]
+
+
+def test_case_032_without_a_schema_the_contract_supplies_the_scale(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(12, 2), "number", physical_type="numeric(12,2)")))
+    assert values_of(lake, told(1, encoded(1999)), told(2, encoded(-1))) == [Decimal("19.99"), Decimal("-0.01")]
+
+
+def test_case_032_a_decimal_whose_scale_nobody_tells_is_quarantined_by_that_name(tmp_path: Path) -> None:
+    required = column("value", pl.Decimal(18, 4), "number", required=True)
+    lake = SmallLake(tmp_path, table(required))
+    assert values_of(lake, told(1, encoded(1999)), told(2, 19.99)) == [Decimal("19.99")]
+    assert lake.broken_rules() == ["value_has_a_known_scale"]
+
+
+def test_case_032_text_is_no_precise_decimal(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(12, 2), "number", physical_type="numeric(12,2)")))
+    assert values_of(lake, told(1, "12.50"), told(2, "twelve")) == []
+    assert lake.broken_rules() == ["value_is_a_number", "value_is_a_number"]
+
+
+def test_case_033_a_decimal_of_variable_scale_is_exact(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(38, 4), "number", physical_type="numeric")))
+    records = [variable(12345, 2), variable(-5, 0), variable(7, -3), variable(10**38 - 1, 4)]
+    found = values_of(lake, *(told(n, record) for n, record in enumerate(records, start=1)))
+    assert found == [Decimal("123.45"), Decimal(-5), Decimal(7000), Decimal(10**38 - 1).scaleb(-4, WIDE)]
+
+
+@pytest.mark.parametrize(
+    ("unscaled", "scale"), [(10**38, 4), (1, 5), (10**40, 0), (10**6000, 0), (1, 10**9), (1, -(10**9))]
+)
+def test_case_033_a_decimal_that_does_not_fit_is_quarantined_and_never_rounded(
+    tmp_path: Path, unscaled: int, scale: int
+) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(38, 4), "number", physical_type="numeric")))
+    assert values_of(lake, told(1, variable(unscaled, scale))) == []
+    assert lake.broken_rules() == ["value_is_a_number"]
+
+
+def test_case_033_a_text_column_holds_more_digits_than_a_decimal(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", physical_type="numeric")))
+    assert values_of(lake, told(1, variable(10**38 + 1, 1))) == ["1" + "0" * 36 + "0.1"]
+
+
+def variable(unscaled: int, scale: int) -> dict[str, Any]:
+    return {"scale": scale, "value": encoded(unscaled)}
+
+
+def test_case_034_money_that_came_as_a_double_is_told_where_it_was_rounded(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(MONEY, decimals="double"))
+    assert values_of(lake, told(1, 19.99), told(2, 0.1 + 0.2), told(3, 1e-7), told(4, 12)) == [
+        Decimal("19.99"),
+        Decimal("0.3"),
+        Decimal(0),
+        Decimal(12),
+    ]
+    assert lake.warnings() == ["value_is_rounded_from_a_double", "value_is_rounded_from_a_double"]
+    assert lake.verdicts() == {"valid": 4}
+
+
+@pytest.mark.parametrize("value", ["NAN", "NaN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY", "Infinity", "-inf"])
+def test_case_035_a_numeric_that_is_no_number_waits_alone(tmp_path: Path, value: str) -> None:
+    lake = SmallLake(tmp_path, table(MONEY, decimals="string"))
+    assert values_of(lake, told(1, "1.5"), told(2, value), told(3, "2.5")) == [Decimal("1.5"), Decimal("2.5")]
+    assert lake.broken_rules() == ["value_is_a_number"]
+
+
+def test_case_035_a_double_that_is_no_number_waits_alone(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Float64(), "number", physical_type="double precision")))
+    assert values_of(lake, told(1, 0.1), told(2, "NaN"), told(3, "-Infinity")) == [0.1]
+    assert lake.broken_rules() == ["value_is_a_number", "value_is_a_number"]
+
+
+TIME = pl.Datetime("us", "UTC")
+SAME = datetime(2026, 3, 29, 2, 30, 0, 123000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("physical", "number"),
+    [("timestamp(3)", 1774751400123), ("timestamp(6)", 1774751400123000), ("timestamp", 1774751400123000)],
+)
+def test_case_036_the_contract_tells_the_unit_of_a_timestamp(tmp_path: Path, physical: str, number: int) -> None:
+    lake = SmallLake(tmp_path, table(column("value", TIME, "timestamp", physical_type=physical)))
+    assert values_of(lake, told(1, number)) == [SAME]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("io.debezium.time.Timestamp", 1774751400123),
+        ("io.debezium.time.MicroTimestamp", 1774751400123000),
+        ("io.debezium.time.NanoTimestamp", 1774751400123000000),
+    ],
+)
+def test_case_036_the_schema_tells_the_unit_whatever_the_contract_says(tmp_path: Path, name: str, number: int) -> None:
+    lake = SmallLake(tmp_path, table(column("value", TIME, "timestamp", physical_type="timestamp(6)")))
+    assert values_of(lake, told(1, number, {"type": "int64", "name": name})) == [SAME]
+
+
+def test_case_036_a_number_whose_unit_nobody_tells_is_never_guessed_by_its_size(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", TIME, "timestamp")))
+    assert values_of(lake, told(1, 1774751400123)) == []
+    assert lake.broken_rules() == ["value_is_a_timestamp"]
+
+
+@pytest.mark.parametrize(
+    ("physical", "value"),
+    [
+        ("timestamp(6)", 9223372036825200000),
+        ("timestamp(6)", -9223372036832400000),
+        ("timestamp(6)", -9223372036854775808),
+        ("timestamp(3)", 9223372036825200),
+        ("timestamp(3)", 9223372036825200000),
+        ("timestamptz", "infinity"),
+        ("timestamptz", "-infinity"),
+        ("timestamp(6)", "+292278994-08-16T23:00:00Z"),
+        ("timestamp(6)", "-292275055-05-16T23:00:00Z"),
+        ("date", 2146033979),
+        ("date", -2147472691),
+        ("date", "+5877611-06-21Z"),
+    ],
+)
+def test_case_037_an_infinite_time_is_null_and_flagged(tmp_path: Path, physical: str, value: int | str) -> None:
+    logical, dtype = ("date", pl.Date()) if physical == "date" else ("timestamp", TIME)
+    lake = SmallLake(tmp_path, table(column("value", dtype, logical, physical_type=physical)))
+    if physical == "timestamp(3)" and value == 9223372036825200:
+        # In milliseconds this is the year 294247, which PostgreSQL has.
+        assert values_of(lake, told(1, value)) == []
+        assert lake.broken_rules() == ["value_is_a_timestamp"]
+        return
+    assert values_of(lake, told(1, value)) == [None]
+    assert lake.warnings() == ["value_is_infinite"]
+
+
+@pytest.mark.parametrize(
+    ("physical", "value"),
+    [
+        ("timestamp(6)", 253402300799999999),
+        ("timestamptz", "9999-12-31T23:59:59.999999Z"),
+        ("timestamp(3)", 253402300799999),
+    ],
+)
+def test_case_038_the_last_year_people_write_is_in_range(tmp_path: Path, physical: str, value: int | str) -> None:
+    lake = SmallLake(tmp_path, table(column("value", TIME, "timestamp", physical_type=physical)))
+    (found,) = values_of(lake, told(1, value))
+    assert found.replace(microsecond=0) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("physical", "value"),
+    [
+        ("timestamp(3)", 9224318015999999),
+        ("timestamp(6)", 253402300800000000),
+        ("timestamptz", "+294276-12-31T23:59:59.999999Z"),
+        ("timestamptz", "-0043-03-15T12:00:00.000000Z"),
+        ("timestamp(6)", -210863520000000000),
+    ],
+)
+def test_case_038_a_year_out_of_range_is_quarantined_and_can_be_printed(
+    tmp_path: Path, physical: str, value: int | str
+) -> None:
+    lake = SmallLake(tmp_path, table(column("value", TIME, "timestamp", physical_type=physical)))
+    assert values_of(lake, told(1, value)) == []
+    assert lake.broken_rules() == ["value_is_a_timestamp"]
+    assert "quarantined" in str(lake.log())
+
+
+def test_case_039_a_local_time_and_an_instant_are_different_types(tmp_path: Path) -> None:
+    columns = (
+        column("id", key_position=1),
+        column("value", TIME, "timestamp", physical_type="timestamptz(6)"),
+        column("local", TIME, "timestamp", physical_type="timestamp(6)", time_zone="Europe/Berlin"),
+    )
+    lake = SmallLake(tmp_path, things(columns=columns))
+    instant, wall = "2026-07-01T12:00:00.5Z", 1782907200500000  # both read 12:00:00.5 on their clock
+    records = [told(1, instant), told(2, "2026-07-01T14:00:00.5+02:00"), told(3, None), told(4, None), told(5, None)]
+    for record, local in zip(records, [wall, "2026-07-01T12:00:00.5", "2026-07-01T12:00:00.5Z", "2026-07-01T12:00:00.5+05:00", None], strict=True):
+        record["after"]["local"] = local
+    lake.arrive("1.jsonl", *records)
+    noon, ten, seven = (datetime(2026, 7, 1, hour, 0, 0, 500000, UTC) for hour in (12, 10, 7))
+    assert lake.rows() == [("1", noon, ten), ("2", noon, ten), ("3", None, ten), ("4", None, seven), ("5", None, None)]
+
+
+def test_case_040_a_date_written_with_a_zone_is_that_date(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Date(), "date", physical_type="date")))
+    found = values_of(lake, told(1, "2017-09-15Z"), told(2, "2017-09-15"), told(3, 17424))
+    assert found == [date(2017, 9, 15)] * 3
+
+
+WIDE = __import__("decimal").Context(prec=60)
