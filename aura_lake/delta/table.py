@@ -11,7 +11,10 @@ watermark first and goes through the `DeltaTable` object it was compared on.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ from aura_lake.errors import LakeError
 
 #: A table that has never read an upstream.
 NEVER = -1
+
+#: The count of a table's rows, kept beside its watermarks: the only one of them that may fall.
+ROWS = "rows"
 
 
 class LakeTable:
@@ -93,8 +99,9 @@ class LakeTable:
             raise LakeError(f"{self.uri}: the table does not exist yet.", fix="Run `aura run` first.")
         return self._table
 
-    def create(self) -> LakeTable:
-        """This table, created empty where it did not exist, widened by columns its layout gained."""
+    def create(self, *, as_it_stands: bool = False) -> LakeTable:
+        """This table, created empty where it did not exist, widened by columns its layout gained (unless it is
+        to stay `as_it_stands`). Raises LakeError where a column stands with another type."""
         if self._table is None:
             self._table = DeltaTable.create(
                 self.uri,
@@ -107,8 +114,40 @@ class LakeTable:
                 },
                 storage_options=self.storage_options or None,
             )
-        self._add_missing_columns()
+        if not as_it_stands:
+            self._add_missing_columns()
         return self
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what a disk or a store below has to complain about into a LakeError; nothing was committed."""
+        try:
+            yield
+        except (OSError, DeltaError) as error:
+            number = error.errno if isinstance(error, OSError) else None
+            told = re.search(r"os error (\d+)|code: (\d+)", str(error))
+            number = number or (int(told[1] or told[2]) if told else None)
+            why = os.strerror(number) if number else f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            raise LakeError(
+                f"{self.uri}: cannot be written: {why}.",
+                fix="Nothing was committed. Make room, or give the user that runs Aura Lake write permission; then "
+                "run it again.",
+            ) from error
+
+    def row_count(self) -> int:
+        """Rows of this version, by the files in its log. Raises LakeError where they are not those that the last
+        commit of ours left: a `restore`, a delete or an append by another tool keeps the watermarks, so what it
+        took away would never be read again."""
+        files = self.files()
+        count = int(files["num_records"].sum()) if files.height else 0
+        told = self.watermark(ROWS)
+        if told not in (NEVER, count):
+            raise LakeError(
+                f"{self.uri}: the table holds {count} rows, and its last commit by Aura Lake left {told}: another "
+                "tool restored it or wrote to it.",
+                fix=f"Restore it to the version of that commit, or run `aura rebuild {Path(self.uri).name}`.",
+            )
+        return count
 
     def _add_missing_columns(self) -> None:
         table = self.delta
@@ -144,12 +183,16 @@ class LakeTable:
         return actions
 
     def scan(self) -> pl.LazyFrame:
-        """All rows, lazily, columns in the layout's order. Filters on partition columns and on
-        columns with statistics read only the files they must."""
+        """All rows, lazily, columns in the layout's order; one that the layout gained since the last write is
+        null. Filters on partition columns and on columns with statistics read only the files they must."""
         if self._table is None:
             return pl.LazyFrame(schema=dict(self.layout.columns))
         rows = pl.scan_delta(self._table)
-        return rows.select(list(self.layout.columns)) if self.layout.columns else rows
+        if not self.layout.columns:
+            return rows
+        standing = {field.name for field in self._table.schema().fields}
+        absent = [pl.lit(None, dtype).alias(n) for n, dtype in self.layout.columns.items() if n not in standing]
+        return (rows.with_columns(absent) if absent else rows).select(list(self.layout.columns))
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
         """Commits, newest first, as Delta tells them."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from aura_lake.contracts.contract import Contract, Severity
+from aura_lake.contracts.judge import paths_of
 from aura_lake.contracts.units import take_apart
 from aura_lake.contracts.verdicts import UNIT
 from aura_lake.delta.table import LakeTable
@@ -81,7 +82,7 @@ class UnitCount:
         rows = self._records().filter(chosen).select(columns)
         for frame in rows.collect_batches(chunk_size=SLICE_RECORDS, maintain_order=True):
             numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-            apart = take_apart(numbered, headers, self._contract, self._feed, [])
+            apart = take_apart(numbered, headers, self._contract, self._feed, paths_of(self._contract))
             parts = [units.frame.select("row", pl.col("part").cast(pl.Int32)) for units in apart.units]
             found = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.Int64, "part": pl.Int32})
             # a record without elements is one unit all the same, whatever taking it apart made of it

@@ -168,6 +168,18 @@ def _read_from(contract: Contract, feed: AssetKey, name: str) -> list[TableColum
     return [TableColumnDep(feed, column) for column in ["value", *named]]
 
 
+def type_name(dtype: pl.DataType) -> str:
+    """A type as people write it: `decimal(18, 4)`, `timestamp`, `list of string`."""
+    if isinstance(dtype, pl.Decimal):
+        return f"decimal({dtype.precision}, {dtype.scale})"
+    if isinstance(dtype, pl.List):
+        inner = dtype.inner
+        return f"list of {type_name(inner if isinstance(inner, pl.DataType) else inner())}"
+    if isinstance(dtype, pl.Datetime):
+        return "timestamp"
+    return {"Int64": "bigint", "Int32": "integer"}.get(str(dtype), str(dtype).lower())
+
+
 def _contracted(contract: Contract, name: str, *, always_nullable: bool = False) -> TableColumn:
     column = contract.column(name)
     is_key = column.key_position is not None
@@ -176,7 +188,7 @@ def _contracted(contract: Contract, name: str, *, always_nullable: bool = False)
         notes.append("hashed")
     return TableColumn(
         name,
-        str(column.silver_dtype),
+        type_name(column.silver_dtype),
         description=column.description or None,
         constraints=TableColumnConstraints(
             nullable=always_nullable or not (column.required or is_key),
@@ -188,7 +200,7 @@ def _contracted(contract: Contract, name: str, *, always_nullable: bool = False)
 
 
 def _technical(name: str, dtype: pl.DataType) -> TableColumn:
-    return TableColumn(name, str(dtype), description=TECHNICAL.get(name), tags={"technical": ""})
+    return TableColumn(name, type_name(dtype), description=TECHNICAL.get(name), tags={"technical": ""})
 
 
 def counted(rows: int, **facts: Any) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _metadata(bench: Workbench, models: GoldModels, done: GoldRefresh, shown: li
                 version=table.version,
                 seconds=done.seconds_of.get(name),
             ),
-            "dagster/column_schema": _schema(models.marts[name], {c: str(t) for c, t in types.items()}),
+            "dagster/column_schema": _schema(models.marts[name], {c: describe.type_name(t) for c, t in types.items()}),
             "dagster/column_lineage": TableColumnLineage({c: deps for c, deps in lineage.items() if deps}),
         }
     return told

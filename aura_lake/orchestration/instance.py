@@ -41,7 +41,9 @@ def dagster_home(settings: Settings) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
-            shutil.copyfile(TEMPLATE, home / "dagster.yaml")
+            temporary = home / f"dagster.yaml.{os.getpid()}.tmp"
+            shutil.copyfile(TEMPLATE, temporary)
+            temporary.replace(home / "dagster.yaml")
     except OSError as error:
         raise LakeError(
             f"{home}: Dagster's home cannot be written: {os.strerror(error.errno or 0)}.",

@@ -60,7 +60,7 @@ def touchpoint_assets(settings: Settings, shop: Shop) -> AssetsDefinition | None
     def spec(key: Any, says: str, name: str, extra: tuple[str, ...] = ()) -> AssetSpec:
         described = {column.silver_name: column.description for column in model.columns}
         columns = [
-            TableColumn(column, str(TOUCHPOINTS.columns[column]), description=described.get(column))
+            TableColumn(column, describe.type_name(TOUCHPOINTS.columns[column]), description=described.get(column))
             for column in (*TOUCHPOINT_COLUMNS, *extra)
         ]
         return AssetSpec(

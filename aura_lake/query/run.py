@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -15,8 +16,11 @@ from aura_lake.query.relations import Relations
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
     from aura_lake.lake import Lake
+
+Result = TypeVar("Result")
 
 #: What one question may take of the machine.
 SECONDS, MEMORY, THREADS = 120.0, "1GB", 2
@@ -46,17 +50,15 @@ def run_query(lake: Lake, sql: str, limit: int | None = None) -> pl.DataFrame:
     from aura_lake.contracts.digest import digest_of
 
     with _Engine(Reader(lake.settings, digest_of(lake.shop))) as engine:
-        engine.ask(sql)
-        found = pl.DataFrame(engine.connection.to_arrow_table())
+        found = pl.DataFrame(engine.prepare(sql).arrow())
     return found if limit is None else found.head(limit)
 
 
 def answer(reader: Reader, sql: str, limit: int | None = None, seconds: float = SECONDS) -> Answer:
     """As `run_query`, in plain Python values."""
     with _Engine(reader, seconds) as engine:
-        engine.ask(sql)
+        rows = engine.prepare(sql).rows(None if limit is None else limit + 1)
         described = engine.connection.description or []
-        rows = engine.fetch(None if limit is None else limit + 1)
     has_more = limit is not None and len(rows) > limit
     return Answer(
         tuple(str(column[0]) for column in described),
@@ -75,6 +77,7 @@ class _Engine:
         self._timer = threading.Timer(seconds, self._interrupt)
         self._timer.daemon = True
         self._timed_out = False
+        self._question = ""
 
     def __enter__(self) -> _Engine:
         self._timer.start()
@@ -84,8 +87,8 @@ class _Engine:
         self._timer.cancel()
         self.connection.close()
 
-    def ask(self, sql: str) -> None:
-        """Check the text, make its tables known, lock the engine, and run it."""
+    def prepare(self, sql: str) -> _Engine:
+        """This engine with the text checked, its tables known, and everything else out of reach."""
         relations = Relations(self._reader, self.connection)
         known = relations.names()
         question = read_question(self.connection, sql, known.keys())
@@ -93,14 +96,21 @@ class _Engine:
             self.connection.execute(f"create schema if not exists {schema}")
             self.connection.execute(f'create view {schema}."{table}" as {known[f"{schema}.{table}"]()}')
         self._lock(relations.files)
-        self._guarded(lambda: self.connection.execute(question.sql))
+        self._question = question.sql
+        return self
 
-    def fetch(self, rows: int | None) -> list[tuple[Any, ...]]:
-        """The first rows; None: all of them."""
-        result: list[tuple[Any, ...]] = self._guarded(
-            self.connection.fetchall if rows is None else lambda: self.connection.fetchmany(rows)
-        )
-        return result
+    def rows(self, most: int | None) -> list[tuple[Any, ...]]:
+        """The first rows of the answer; None: all of them."""
+
+        def fetch() -> list[tuple[Any, ...]]:
+            self.connection.execute(self._question)
+            return self.connection.fetchall() if most is None else self.connection.fetchmany(most)
+
+        return self._guarded(fetch)
+
+    def arrow(self) -> pa.Table:
+        """The whole answer as an Arrow table."""
+        return self._guarded(lambda: self.connection.sql(self._question).to_arrow_table())
 
     def _lock(self, files: list[str]) -> None:
         """From here the engine reaches the files of the named tables and nothing else, and cannot be told to."""
@@ -122,7 +132,7 @@ class _Engine:
         self._timed_out = True
         self.connection.interrupt()
 
-    def _guarded(self, work: Any) -> Any:
+    def _guarded(self, work: Callable[[], Result]) -> Result:
         try:
             return work()
         except _ABOUT_THE_TEXT as error:

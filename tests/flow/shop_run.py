@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ def open_shop(contracts: Path, home: Path, environ: Mapping[str, str]) -> ShopRu
     )
     shop = load_shop(contracts, settings.environment, environ)
     return ShopRun(Lake(settings, shop), open_warehouse(settings), open_gold(settings, shop))
+
+
+def copy_of(run: ShopRun, home: Path) -> ShopRun:
+    """The same shop with a copy of its lake, which a test may change."""
+    shutil.copytree(run.lake.settings.home, home)
+    return open_shop(run.lake.settings.shop, home, run.lake.settings.environ)
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def test_every_gold_table_equals_duckdbs_row_for_row(
     on_duck = DbtGold(ROOT / "dbt", tmp_path / "dbt", "duckdb", {"AURA_DUCKDB_PATH": str(path)}, VARIABLES)
     on_snow = DbtGold(ROOT / "dbt", tmp_path / "dbt", "snowflake", settings.dbt_environment(), VARIABLES)
     shop = SmallShop(seed=7)
-    for round_number in range(2):
+    for _ in range(2):
         shop.live(60)
         for name, spec in SPECS.items():
             pending = shop.pending(name)
