@@ -8,8 +8,6 @@ import typer
 
 from aura_lake.cli.output import Form, FormOption, complaints, show_rows
 
-EXAMPLE = 'Example: [bold]aura query "select device_os, sum(net_revenue) from gold.fct_sales_revenue group by 1"[/bold]'
-
 
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT, in DuckDB's dialect; - reads it from standard input.")],
@@ -20,6 +18,8 @@ def query(
 
     Tables: gold.<model>, silver.<table>, silver.<table>_history, silver.<table>_quarantine,
     silver.<table>_log, silver.order_touchpoints, bronze.<feed>.
+
+    Example: [bold]aura query "select device_os, sum(net_revenue) from gold.fct_sales_revenue group by 1"[/bold]
     """
     from aura_lake.cli.opening import open_reader
     from aura_lake.query.run import answer

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,8 +95,7 @@ def keep_digest(settings: Settings, shop: Shop) -> ShopDigest:
     kept, so a folder that may not be written to costs time and nothing else."""
     digest, path = digest_of(shop), settings.state / NAME
     document = {"mark": fingerprint(settings), **asdict(digest)}
-    nearest = next(folder for folder in [path.parent, *path.parent.parents] if folder.is_dir())
-    if os.access(nearest, os.W_OK):
+    with suppress(OSError):  # a folder that may not be written to: nothing is kept, and nothing depends on it
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{NAME}.{uuid.uuid4().hex[:8]}.tmp")
         temporary.write_text(json.dumps(document))

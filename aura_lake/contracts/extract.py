@@ -8,7 +8,6 @@ its *kind* says what it was: string, integer, number, boolean, object, array, nu
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,6 +20,7 @@ from aura_lake.contracts import strict_json
 
 Path = tuple[str, ...]
 
+#: DuckDB's names of JSON types as our kinds.
 KINDS = {
     "VARCHAR": "string",
     "BIGINT": "integer",
@@ -33,6 +33,7 @@ KINDS = {
     "NULL": "null",
 }
 MISSING = "missing"
+KIND = pl.Enum([*dict.fromkeys(KINDS.values()), MISSING, "text"])
 
 FIELD_COUNT = "record_has_as_many_fields_as_the_header"
 READABLE_ROW = "record_is_a_readable_csv_row"
@@ -137,37 +138,61 @@ def duplicated_keys(keys: pl.Series) -> pl.Series:
 def extract_json(records: pl.DataFrame, prefix: Path, paths: Sequence[Path], keys_at: Path | None) -> pl.DataFrame:
     """Text and kind of each path below `prefix`, and the keys of the object at `keys_at`.
 
-    In:  `row`, `text` (valid JSON). Out: `row`, `keys` (unit separated, null where there is no object), and
-    a text and a kind column for each path.
+    In:  `row`, `text` (valid JSON), and `keys` of the whole record where they are known. Out: `row`, `keys`
+    (unit separated, null where there is no object), and a text and a kind column for each path.
+
+    The engine parses each record once and gives every member as JSON; its first letters tell its kind.
     """
     wanted = list(dict.fromkeys(paths))
-    spec = json.dumps(_spec([(*prefix, *path) for path in wanted]))
-    fields = "".join(
-        f", {_struct('shaped', (*prefix, *path))} as {_quote(text_column(path))}" for path in wanted
-    )
-    kinds = "".join(
-        f", kinds[{number}] as {_quote(kind_column(path))}" for number, path in enumerate(wanted, start=1)
-    )
-    keys = "null::varchar"
-    if keys_at is not None:
-        keys = f"array_to_string(json_keys(text, {_literal(_json_path((*prefix, *keys_at)))}), chr(31))"
+    where = None if keys_at is None else (*prefix, *keys_at)
+    if where is None:
+        keys = "null::varchar"
+    elif where == () and "keys" in records.columns:
+        keys = "keys"
+    else:
+        keys = f"array_to_string(json_keys(text, {_literal(_json_path(where))}), chr(31))"
     locations = ", ".join(_literal(_json_path((*prefix, *path))) for path in wanted) or "'$'"
-    frame = _run(
-        f"""with parsed as (
-                select "row", {keys} as keys, json_type(text, [{locations}]) as kinds,
-                       json_transform(text, {_literal(spec)}) as shaped
-                from records)
-            select "row", keys{fields}{kinds} from parsed""",
-        records.select("row", "text"),
+    given = records.select(name for name in ("row", "text", "keys") if name in records.columns)
+    frame = _run(f'select "row", {keys} as keys, json_extract(text, [{locations}]) as members from records', given)
+    members = {path: pl.col("members").list.get(number) for number, path in enumerate(wanted)}
+    frame = frame.select("row", "keys", *(member.alias(text_column(path)) for path, member in members.items()))
+    kinds = frame.select(_kind(pl.col(text_column(path))).alias(kind_column(path)) for path in wanted)
+    return frame.with_columns(_text(frame[text_column(path)]) for path in wanted).hstack(kinds)
+
+
+def _kind(member: pl.Expr) -> pl.Expr:
+    """The kind of a JSON value (null: missing). An integer is one by its digits, however many."""
+    starts = member.str.starts_with
+    return (
+        pl.when(member.is_null())
+        .then(pl.lit(MISSING, KIND))
+        .when(starts('"'))
+        .then(pl.lit("string", KIND))
+        .when(member == "null")
+        .then(pl.lit("null", KIND))
+        .when(member.str.contains("^-?[0-9]+$"))
+        .then(pl.lit("integer", KIND))
+        .when(starts("{"))
+        .then(pl.lit("object", KIND))
+        .when(starts("["))
+        .then(pl.lit("array", KIND))
+        .when(member.is_in(["true", "false"]))
+        .then(pl.lit("boolean", KIND))
+        .otherwise(pl.lit("number", KIND))
     )
-    return frame.with_columns(_named_kind(kind_column(path), text_column(path)) for path in wanted)
 
 
-def _named_kind(kind: str, text: str) -> pl.Expr:
-    """Our names of kinds; an integer beyond 64 bits, which the engine calls DOUBLE, is an integer."""
-    named = pl.col(kind).replace_strict(KINDS, default=MISSING, return_dtype=pl.String)
-    digits = (named == "number") & pl.col(text).str.contains(r"^-?[0-9]+$")
-    return pl.when(digits).then(pl.lit("integer")).otherwise(named).alias(kind)
+def _text(member: pl.Series) -> pl.Series:
+    """A JSON value as its text: strings without quotes and escapes, everything else as it is; null is null."""
+    unquoted = pl.when(pl.col("member") != "null").then(pl.col("member").str.strip_prefix('"').str.strip_suffix('"'))
+    is_escaped = pl.col("member").str.starts_with('"') & pl.col("member").str.contains("\\", literal=True)
+    frame = member.to_frame("member").select(unquoted.alias(member.name), is_escaped.fill_null(False).alias("escaped"))
+    text, rows = frame[member.name], frame["escaped"].arg_true()
+    if rows.is_empty():
+        return text
+    escaped = pl.DataFrame({"row": rows, "text": member.gather(rows)})
+    plain = _run("""select "row", json_extract_string(text, '$') as text from records""", escaped)
+    return text.scatter(plain["row"], plain["text"])
 
 
 def overrule(frame: pl.DataFrame, exact: Mapping[int, Any], prefix: Path, paths: Sequence[Path]) -> pl.DataFrame:
@@ -255,30 +280,19 @@ def extract_csv(records: pl.DataFrame, header: bytes, delimiter: str, paths: Seq
     added: list[pl.Series | pl.Expr] = []
     for path, column in columns.items():
         added.append(pl.Series(text_column(path), column, dtype=pl.String))
-        missing = pl.lit("null" if ".".join(path) in index else MISSING)
-        kind = pl.when(pl.Series(column, dtype=pl.String).is_null()).then(missing).otherwise(pl.lit("text"))
+        missing = pl.lit("null" if ".".join(path) in index else MISSING, KIND)
+        kind = pl.when(pl.Series(column, dtype=pl.String).is_null()).then(missing).otherwise(pl.lit("text", KIND))
         added.append(kind.alias(kind_column(path)))
     return Extracted(frame.with_columns(added), broken)
 
 
 def _run(sql: str, records: pl.DataFrame) -> pl.DataFrame:
     connection = engine()
-    connection.register("records", records.to_arrow())
+    connection.register("records", records.to_arrow(compat_level=pl.CompatLevel.newest()))
     try:
         return pl.DataFrame(connection.sql(sql).to_arrow_table())
     finally:
         connection.unregister("records")
-
-
-def _spec(paths: Sequence[Path]) -> dict[str, Any]:
-    spec: dict[str, Any] = {}
-    for path in paths:
-        node = spec
-        for name in path[:-1]:
-            below = node.setdefault(name, {})
-            node = below if isinstance(below, dict) else node.setdefault(name, {})
-        node.setdefault(path[-1], "VARCHAR")
-    return spec
 
 
 def walk(value: Any, path: Path) -> Any:
@@ -290,17 +304,9 @@ def walk(value: Any, path: Path) -> Any:
     return value
 
 
-def _struct(root: str, path: Path) -> str:
-    return root + "".join(f"[{_literal(name)}]" for name in path)
-
-
 def _json_path(path: Path) -> str:
     escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in path)
     return "$" + "".join(f'."{name}"' for name in escaped)
-
-
-def _quote(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

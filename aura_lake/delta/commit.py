@@ -15,6 +15,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -61,26 +62,32 @@ class PartFile:
         self._ranges: dict[str, tuple[Any, Any]] = {}
         statistics = [name for name in commit.table.layout.statistics if name in schema.names]
         self._statistics = statistics
-        self._stream = commit.open_output(self.path)
-        self._writer = pq.ParquetWriter(
-            self._stream,
-            schema,
-            compression=COMPRESSION,
-            compression_level=COMPRESSION_LEVEL,
-            write_statistics=statistics,
-            use_dictionary=[
-                field.name
-                for field in schema
-                if not pa.types.is_large_binary(field.type) and field.name not in commit.table.layout.counting
-            ],
-            column_encoding={n: "DELTA_BINARY_PACKED" for n in commit.table.layout.counting if n in schema.names},
-        )
+        commit.growing.add(self)
+        self._open: list[pa.NativeFile | pq.ParquetWriter] = []
+        with commit.table.writing():
+            self._stream = commit.open_output(self.path)
+            self._open.append(self._stream)
+            self._writer = pq.ParquetWriter(
+                self._stream,
+                schema,
+                compression=COMPRESSION,
+                compression_level=COMPRESSION_LEVEL,
+                write_statistics=statistics,
+                use_dictionary=[
+                    field.name
+                    for field in schema
+                    if not pa.types.is_large_binary(field.type) and field.name not in commit.table.layout.counting
+                ],
+                column_encoding={n: "DELTA_BINARY_PACKED" for n in commit.table.layout.counting if n in schema.names},
+            )
+            self._open.append(self._writer)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows; they must have the file's schema."""
         if not rows.num_rows:
             return
-        self._writer.write_table(rows)
+        with self._commit.table.writing():
+            self._writer.write_table(rows)
         self.rows += rows.num_rows
         for name in self._statistics:
             low, high = _range(rows.column(name))
@@ -91,11 +98,13 @@ class PartFile:
 
     def close(self) -> None:
         """Finish the file and hand it to the commit; an empty one is dropped."""
-        self._writer.close()
-        size = self._stream.tell()
-        self._stream.close()
+        with self._commit.table.writing():
+            self._writer.close()
+            size = self._stream.tell()
+            self._stream.close()
+        self._commit.growing.discard(self)
         if not self.rows:
-            self.discard(close=False)
+            self._commit.delete_file(self.path)
             return
         self._commit.rows_added += self.rows
         statistics = {
@@ -116,11 +125,13 @@ class PartFile:
             )
         )
 
-    def discard(self, *, close: bool = True) -> None:
+    def discard(self) -> None:
         """Drop the file as if it had never been."""
-        if close:
-            self._writer.close()
-            self._stream.close()
+        self._commit.growing.discard(self)
+        # On a full disk a file cannot be finished either; it goes all the same.
+        for opened in reversed(self._open):
+            with suppress(OSError, pa.ArrowException):
+                opened.close()
         self._commit.delete_file(self.path)
 
 
@@ -138,8 +149,9 @@ class Commit:
         self.rows_added = self._rows_removed = 0
         self._replacing = replacing
         self._removes: list[RemoveAction] = []
-        self._published = False
-        self._growing: dict[tuple[str | None, ...], PartFile] = {}
+        self._tried = self._published = False
+        self.growing: set[PartFile] = set()
+        self._by_partition: dict[tuple[str | None, ...], PartFile] = {}
         self._filesystem = filesystem(table.uri, table.storage_options)
         self._schema = table.layout.arrow_schema()
         self._data_schema = pa.schema([self._schema.field(name) for name in table.layout.data_columns])
@@ -150,11 +162,23 @@ class Commit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._published:
-            for part in self._growing.values():
-                part.discard()
+        for part in list(self.growing):
+            part.discard()
+        if not self._published and not self._has_landed():
             for add in self.adds:
                 self.delete_file(unquote(add.path))
+
+    def _has_landed(self) -> bool:
+        """Whether the commit stands although `publish` did not return: an interrupt, or a full disk, after it
+        (a checkpoint is written behind every twentieth). Where nobody can tell, the files stay."""
+        if not self._tried:
+            return False
+        try:
+            standing = DeltaTable(self.table.uri, storage_options=self.table.storage_options or None)
+            paths = {unquote(path) for path in pa.table(standing.get_add_actions())["path"].to_pylist()}
+        except (OSError, DeltaError):
+            return True
+        return any(unquote(add.path) in paths for add in self.adds)
 
     def part(self, partition: Mapping[str, str | None]) -> PartFile:
         """A new file in one partition, to be filled by Arrow batches of `data_columns`."""
@@ -171,14 +195,14 @@ class Commit:
         groups = frame.group_by(by, maintain_order=True) if by else [((), frame)]
         for values, rows in groups:
             texts = tuple(None if value is None else str(value) for value in values)
-            part = self._growing.get(texts)
+            part = self._by_partition.get(texts)
             if part is None:
-                part = self._growing[texts] = self.part(dict(zip(by, texts, strict=True)))
+                part = self._by_partition[texts] = self.part(dict(zip(by, texts, strict=True)))
             part.write(rows.select(self.table.layout.data_columns).to_arrow().cast(self._data_schema))
             if part.rows >= FILE_ROWS:
-                self._growing.pop(texts).close()
-            elif len(self._growing) > OPEN_FILES:
-                self._growing.pop(next(iter(self._growing))).close()
+                self._by_partition.pop(texts).close()
+            elif len(self._by_partition) > OPEN_FILES:
+                self._by_partition.pop(next(iter(self._by_partition))).close()
 
     def remove(self, files: pl.DataFrame) -> None:
         """Take files (rows of `LakeTable.files`) out of the table."""
@@ -201,9 +225,9 @@ class Commit:
         another writer was first: nothing was written, read again and repeat the step.
         """
         table = self.table
-        for part in self._growing.values():
+        for part in self._by_partition.values():
             part.close()
-        self._growing.clear()
+        self._by_partition.clear()
         for upstream, (before, after) in watermarks.items():
             standing = table.watermark(upstream)
             if standing != before or after <= before:
@@ -214,24 +238,24 @@ class Commit:
                 )
         kept = 0 if self._replacing else table.row_count() - self._rows_removed
         marks = {name: after for name, (_, after) in watermarks.items()} | {ROWS: kept + self.rows_added}
+        self._tried = True
         try:
-            table.delta.create_write_transaction(
-                [*self.adds, *self._removes],
-                "overwrite" if self._replacing else "append",
-                self._schema,
-                list(table.layout.partition_by),
-                commit_properties=CommitProperties(
-                    custom_metadata=dict(metadata or {}),
-                    app_transactions=[Transaction(name, mark) for name, mark in marks.items()],
-                ),
-            )
+            with table.writing():
+                table.delta.create_write_transaction(
+                    [*self.adds, *self._removes],
+                    "overwrite" if self._replacing else "append",
+                    self._schema,
+                    list(table.layout.partition_by),
+                    commit_properties=CommitProperties(
+                        custom_metadata=dict(metadata or {}),
+                        app_transactions=[Transaction(name, mark) for name, mark in marks.items()],
+                    ),
+                )
         except CommitFailedError as error:
             raise CommitConflict(
                 f"{table.uri}: another writer committed after version {table.version}.",
                 fix="Nothing was written; the step runs again.",
             ) from error
-        except DeltaError as error:
-            raise LakeError(f"{table.uri}: the commit failed: {error}", fix="Run `aura doctor`.") from error
         self._published = True
         table.refresh()
         return table.version
@@ -248,7 +272,8 @@ class Commit:
         """Remove a data file that no commit names."""
         if isinstance(self._filesystem, pa_fs.LocalFileSystem):
             (Path(self.table.uri) / path).unlink(missing_ok=True)
-        else:
+            return
+        with suppress(FileNotFoundError):
             self._filesystem.delete_file(path)
 
     def _refuse_another_schema(self, frame: pl.DataFrame) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from aura_lake.delta.layout import CONFIGURATION, Layout
 from aura_lake.errors import LakeError
@@ -123,6 +123,8 @@ class LakeTable:
         """Turns what a disk or a store below has to complain about into a LakeError; nothing was committed."""
         try:
             yield
+        except CommitFailedError:
+            raise
         except (OSError, DeltaError) as error:
             number = error.errno if isinstance(error, OSError) else None
             told = re.search(r"os error (\d+)|code: (\d+)", str(error))
@@ -145,7 +147,7 @@ class LakeTable:
             raise LakeError(
                 f"{self.uri}: the table holds {count} rows, and its last commit by Aura Lake left {told}: another "
                 "tool restored it or wrote to it.",
-                fix=f"Restore it to the version of that commit, or run `aura rebuild {Path(self.uri).name}`.",
+                fix="Restore it to the version of that commit; a table of silver can also be rebuilt: `aura rebuild TABLE`.",
             )
         return count
 

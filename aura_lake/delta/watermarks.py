@@ -11,6 +11,10 @@ LANE = f"lane/{FILES}"
 #: A log's own count of its commits: what state, attribution and warehouse read it by.
 LOG = "log"
 
+#: A log: the commit (as `LOG` counts) that last took the place of the whole log. Whoever has read less than
+#: that reads everything anew: rows he knows may have gone without a trace in the log.
+REWRITTEN = "rewritten"
+
 #: The count of attributions, by which the warehouse reads `order_touchpoints`.
 ATTRIBUTION = "attribution"
 

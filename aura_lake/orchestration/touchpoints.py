@@ -59,6 +59,7 @@ def touchpoint_assets(settings: Settings, shop: Shop) -> AssetsDefinition | None
 
     def spec(key: Any, says: str, name: str, extra: tuple[str, ...] = ()) -> AssetSpec:
         described = {column.silver_name: column.description for column in model.columns}
+        described["restated_at"] = "When another credit took its place, UTC."
         columns = [
             TableColumn(column, describe.type_name(TOUCHPOINTS.columns[column]), description=described.get(column))
             for column in (*TOUCHPOINT_COLUMNS, *extra)

@@ -79,7 +79,7 @@ def fold(lake: Lake, contract: Contract) -> FoldReport:
 
 def refold(lake: Lake, contract: Contract) -> None:
     """Derive history and current from the whole log, each in one commit that takes the old one's place."""
-    log, history, current = lake.log(contract), lake.history(contract).create(), lake.current(contract).create()
+    log, history, current = lake.log(contract), lake.history(contract), lake.current(contract)
     _fold_history(log, history, contract, log.watermark(LOG), from_scratch=True)
     _write_current(history, current, contract, None)
 
@@ -124,7 +124,7 @@ def _fold_history(
     placed = place(fresh, history, contract, from_scratch=from_scratch)
     changes = placed.rows.filter(pl.col("verdict").is_in(["valid", "quarantined"]))
     changes = changes.with_columns(_is_valid=pl.col("verdict") == "valid")
-    known = history.scan().limit(0) if from_scratch else history.scan()
+    known = pl.LazyFrame(schema=dict(history.layout.columns)) if from_scratch else history.scan()
     standing = known.join(fresh.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
     family = relatives_of(changes, standing, history, contract, everything=empties_all, leaving=placed.left)
     touched = {*placed.rows["_bucket"].unique().to_list(), *placed.left, *(family.buckets if family else ())}
@@ -134,10 +134,8 @@ def _fold_history(
     strays = placed.strays.join(fresh, on=UNIT, how="anti", nulls_equal=True)
     stay = standing.join(strays.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
     folded = _Folded(changes=changes.height, buckets=touched)
-    with Commit(history) as commit:
+    with Commit(history, replacing=from_scratch) as commit:
         files = history.files()
-        if from_scratch:
-            commit.remove(files)
         for buckets in _bucket_groups(touched, files, placed.rows):
             inside = pl.col("_bucket").is_in(buckets)
             before = pl.concat([stay.filter(inside).collect(), strays.filter(inside)])
@@ -211,14 +209,12 @@ def _write_current(history: LakeTable, current: LakeTable, contract: Contract, b
     """Write the current rows of some partitions (None: all) from the history."""
     columns = list(current.layout.columns)
     rows = history.scan().filter("_is_latest")
-    files = current.files()
-    if buckets is not None:
-        rows = rows.filter(pl.col("_bucket").is_in(sorted(buckets)))
-        if "partition._bucket" in files.columns:
-            files = files.filter(pl.col("partition._bucket").is_in(sorted(buckets)))
-    with Commit(current) as commit:
-        if not files.is_empty():
-            commit.remove(files)
+    with Commit(current, replacing=buckets is None) as commit:
+        if buckets is not None:
+            rows = rows.filter(pl.col("_bucket").is_in(sorted(buckets)))
+            files = current.files()
+            if "partition._bucket" in files.columns:
+                commit.remove(files.filter(pl.col("partition._bucket").is_in(sorted(buckets))))
         commit.add(rows.select(columns).collect())
         read_to, goal = current.watermark(LOG), history.watermark(LOG)
         if goal > read_to:

@@ -19,7 +19,7 @@ from aura_lake.contracts.objects import live_objects
 from aura_lake.contracts.verdicts import UNIT, identity, mark_duplicates, standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
-from aura_lake.delta.watermarks import LANE, LOG, of_feed
+from aura_lake.delta.watermarks import LANE, LOG, REWRITTEN, of_feed
 from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION, log_layout
 from aura_lake.privacy.hash import hash_values
@@ -121,20 +121,21 @@ class Judging:
             )
 
     def rewrite(self) -> None:
-        """Judge everything from the first batch anew, in one commit that takes the place of the whole log.
-        The feed's watermark stays, the log's own count moves on, so that everything behind reads it all."""
+        """Judge all of bronze anew, in one commit that takes the place of the whole log, its columns and types
+        included. The log's own count moves on, so that everything behind reads it all."""
+        feed = of_feed(self._contract.feed)
         log_batch = self._log.watermark(LOG) + 1
-        last = self._log.watermark(of_feed(self._contract.feed))
+        read_to, last = self._log.watermark(feed), self._bronze.watermark(LANE)
         live, _ = self._liveness(0, last)
-        with Commit(self._log) as commit:
-            commit.remove(self._log.files())
+        with Commit(self._log, replacing=True) as commit:
             seen = _Seen(None, self._contract)
             for records in self._records(pl.col("batch") <= last):
                 judged = self._judge(records, self._headers)
                 if live is not None:
                     judged = supersede(judged, live)
                 self._write(commit, seen.mark(judged), log_batch)
-            commit.publish({LOG: (log_batch - 1, log_batch)}, metadata={"rebuild": self._contract.table})
+            moved = {feed: (read_to, last)} if last > read_to else {}
+            commit.publish({**moved, LOG: (log_batch - 1, log_batch)}, metadata={"rebuild": self._contract.table})
 
     def _records(self, chosen: pl.Expr) -> Iterator[pl.DataFrame]:
         """Records of bronze in position order within an object, in slices of bounded size."""

@@ -40,7 +40,7 @@ def place(fresh: pl.DataFrame, history: LakeTable, contract: Contract, *, from_s
     `from_scratch`: what stands in the history does not count.
     """
     told = fresh.with_columns(_bucket=buckets_of(fresh, contract))
-    nothing = history.scan().limit(0).collect()
+    nothing = pl.DataFrame(schema=dict(history.layout.columns))
     if not contract.period:
         return Placement(told, nothing)
     key = list(contract.key)

@@ -10,7 +10,7 @@ from aura_lake.contracts.contract import Contract
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded, table_columns
 from aura_lake.steps.fold import refold, versions
-from aura_lake.steps.judge import Judging, judge
+from aura_lake.steps.judge import Judging
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class RebuildReport:
 
 
 def rebuild(lake: Lake, contract: Contract) -> RebuildReport:
-    """Take the place of the log, the history and the current rows of a table, each in one commit."""
+    """Take the place of the log, the history and the current rows of a table, each in one commit: rows, and
+    where the contract changed them columns and types."""
     before = _public_rows(lake, contract)
-    judge(lake, contract)
     Judging(lake, contract, lake.bronze(contract.feed), lake.log(contract)).rewrite()
     if is_folded(contract):
         refold(lake, contract)

@@ -18,7 +18,7 @@ BOOKKEEPING = (
     f"create schema if not exists {GOLD_SCHEMA}",
     "create table if not exists aura.watermarks (table_name varchar, batch bigint, load_id bigint)",
     "create table if not exists aura.touched (table_name varchar, key_value varchar, load_id bigint)",
-    "create table if not exists aura.builds (model varchar, load_id bigint, reading_load_id bigint)",
+    "create table if not exists aura.builds (model varchar, load_id bigint, reading_load_id bigint, made_with varchar)",
     "create table if not exists aura.reading (model varchar, key_hash ubigint)",
     "create table if not exists aura.changed_periods (model varchar, period varchar)",
     "create table if not exists aura.changed_keys (model varchar, key_hash ubigint, invocation_id varchar)",

@@ -37,5 +37,7 @@ def open_gold(settings: Settings, shop: Shop) -> DbtGold:
 def _connection(settings: Settings) -> Mapping[str, str]:
     """The variables that dbt's profile reads."""
     if settings.warehouse == "snowflake":
-        return {name: value for name, value in settings.environ.items() if "SNOWFLAKE" in name}
+        from aura_lake.warehouse.snowflake_settings import SnowflakeSettings
+
+        return SnowflakeSettings.from_environment(settings.environ).dbt_environment()
     return {"AURA_DUCKDB_PATH": str(settings.state / "warehouse.duckdb")}

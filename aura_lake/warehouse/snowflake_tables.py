@@ -22,7 +22,8 @@ BOOKKEEPING = (
     f"create stage if not exists {STAGE}",
     "create table if not exists aura.watermarks (table_name varchar, batch number(38, 0), load_id number(38, 0))",
     "create table if not exists aura.touched (table_name varchar, key_value varchar, load_id number(38, 0))",
-    "create table if not exists aura.builds (model varchar, load_id number(38, 0), reading_load_id number(38, 0))",
+    "create table if not exists aura.builds"
+    " (model varchar, load_id number(38, 0), reading_load_id number(38, 0), made_with varchar)",
     "create table if not exists aura.reading (model varchar, key_hash number(20, 0))",
     "create table if not exists aura.changed_periods (model varchar, period varchar)",
     "create table if not exists aura.changed_keys (model varchar, key_hash number(20, 0), invocation_id varchar)",

@@ -8,7 +8,7 @@ What stands in a warehouse, besides the silver tables of the commerce model:
 
     aura.watermarks       table_name, batch, load_id    how far each table was loaded (-1: never)
     aura.touched          table_name, key_value, load_id  first key column of what a load changed
-    aura.builds           model, load_id, reading_load_id  how far each gold model has read the loads
+    aura.builds           model, load_id, reading_load_id, made_with  how far each gold model has read the loads
     aura.reading          model, key_hash               keys that a running build recomputes
     aura.changed_periods  model, period                 months that differ from what was published
     aura.changed_keys     model, key_hash, invocation_id  rows that differ: the scope of dbt's tests

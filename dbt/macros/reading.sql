@@ -42,13 +42,26 @@
         inner join {{ builds }} as builds
             on touched.load_id > builds.load_id and touched.load_id <= builds.reading_load_id
         where builds.model = '{{ this.name }}';
+
+        {#- Made by another text of the model, or for another time zone or currency: all of it again. -#}
+        insert into {{ reading }} (model, key_hash)
+        select distinct '{{ this.name }}', own._key_hash
+        from {{ builds }} as builds
+        cross join {{ this }} as own
+        where builds.model = '{{ this.name }}' and builds.made_with is distinct from '{{ made_with() }}';
     {% endif %}
 {% endmacro %}
 
 
+{#- What besides silver the rows of a model depend on. -#}
+{% macro made_with() -%}
+    {{ model.checksum.checksum[:16] }} {{ var('shop_time_zone') }} {{ var('shop_currency') }}
+{%- endmacro %}
+
+
 {% macro end_reading() %}
     update {{ source('aura', 'builds') }}
-    set load_id = reading_load_id
+    set load_id = reading_load_id, made_with = '{{ made_with() }}'
     where model = '{{ this.name }}';
 
     delete from {{ source('aura', 'reading') }} where model = '{{ this.name }}';

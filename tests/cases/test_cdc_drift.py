@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from tests.changes import change, column, things
 from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Contract
+from aura_lake.errors import LakeError
 
 ID, WORD, SIZE = things().columns
 
@@ -85,3 +87,19 @@ def test_case_044_widening_passes_and_narrowing_waits(tmp_path: Path) -> None:
     lake.arrive("3.jsonl", *(with_row("c", 30 + n, id=f"narrow {n}", size=size) for n, size in enumerate(narrow)))
     assert lake.broken_rules() == ["size_is_a_whole_number"] * len(narrow), "nothing is cut, rounded or wrapped"
     assert len(lake.rows()) == 4
+
+
+def test_case_044_a_column_whose_type_the_contract_changes_is_judged_again(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, things())
+    lake.arrive("1.jsonl", with_row("c", 10, id="a", size=1), with_row("c", 11, id="b", size="2 kg"))
+    assert lake.rows() == [("a", None, 1)]
+
+    later = lake.under(things(columns=(ID, WORD, column("size"))))
+    later.put("2.jsonl", with_row("c", 20, id="c", size="3 kg"))
+    with pytest.raises(LakeError, match="column 'size' stands as PrimitiveType\\(\"long\"\\) and the contract says") as error:
+        later.run()
+    assert "Run `aura rebuild` for the table: it is judged again from bronze." in str(error.value)
+    later.rebuild_is_equal()
+    assert later.rows() == [("a", None, "1"), ("b", None, "2 kg"), ("c", None, "3 kg")]
+    later.arrive("3.jsonl", with_row("u", 30, id="a", size="4 kg"))
+    assert later.history("id", "size")[:2] == [("a", "1", 10, 30), ("a", "4 kg", 30, None)]

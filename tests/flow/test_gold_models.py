@@ -186,6 +186,22 @@ def test_an_order_that_moves_to_another_month_leaves_the_old_one(gold: Gold) -> 
     assert gold.warehouse.read("fct_sales_revenue", ["2024-02"]).num_rows == 0
 
 
+def test_another_time_zone_or_currency_recomputes_every_order(gold: Gold, tmp_path: Path) -> None:
+    # 23:00 UTC on 31 March: April in Berlin, March in São Paulo.
+    gold.shop.put("orders", ("b",), order("b", at(31, hour=23, month=3)))
+    gold.load()
+    gold.build()
+    gold.changed()
+    there = {"shop_time_zone": "America/Sao_Paulo", "shop_currency": "BRL", "shop_tables": sorted(SPECS)}
+    gold.dbt = DbtGold(PROJECT, tmp_path / "dbt", "duckdb", gold.dbt.env, there)
+    gold.build()
+    assert gold.changed()["fct_sales_revenue"] == ["2024-02", "2024-03", "2024-04"]
+    rows = gold.warehouse.query("select order_id, order_date::text as day, currency from gold.fct_orders order by all")
+    assert [tuple(row.values()) for row in rows.to_pylist()] == [("a", "2024-02-10", "BRL"), ("b", "2024-03-31", "BRL")]
+    gold.build()
+    assert gold.changed() == {}
+
+
 def test_a_deleted_order_leaves_every_fact_and_its_lines_come_back_with_it(gold: Gold) -> None:
     gold.shop.drop("orders", ("a",))
     gold.load()

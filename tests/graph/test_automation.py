@@ -20,6 +20,7 @@ from dagster import (
 
 from aura_lake.errors import FeedError
 from aura_lake.orchestration.alerts import Alert, alerts_file, failure_alert, write_alert
+from aura_lake.orchestration.instance import open_instance
 from aura_lake.orchestration.run import load_definitions
 from tests.graph.tiny import DAY, TinyShop
 
@@ -99,13 +100,14 @@ def test_a_feed_that_cannot_be_listed_fails_the_tick_but_not_the_other_feeds(sho
             look(shop, defs, instance)
 
 
-def test_the_batch_runs_only_after_new_data_is_in(shop: TinyShop) -> None:
+def test_the_batch_runs_only_after_new_data_is_in(shop: TinyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(shop.settings.state / "dagster"))
     shop.deliver("day-1", DAY)
     defs = load_definitions(shop.settings)
     schedule = next(schedule for schedule in defs.schedules or [] if schedule.name == "three_hourly_batch")
 
     def tick() -> object:
-        with DagsterInstance.ephemeral() as instance:
+        with open_instance(shop.settings) as instance:
             context = build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
             return schedule(context)  # type: ignore[operator]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus, EventRecordsFilter
+from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus
 
 from aura_lake.errors import QueryError
 from aura_lake.orchestration.instance import PROCESS_TAG, open_instance
@@ -180,7 +180,7 @@ def test_the_ui_reads_what_the_run_stored(first: tuple[TinyShop, RunOutcome], mo
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         key = AssetKey(["gold", "fct_orders"])
-        newest = instance.get_event_records(EventRecordsFilter(DagsterEventType.ASSET_MATERIALIZATION, key), limit=1)
+        newest = instance.fetch_materializations(key, limit=1).records
     assert [record.run_id for record in newest] == [outcome.run_id]
 
 

@@ -237,21 +237,24 @@ def test_a_warehouse_that_has_not_loaded_the_last_batch_is_not_compared(lake: La
 
 MONEY = pl.Decimal(18, 4)
 ORDERS = Layout({"order_id": pl.String(), "order_status": pl.String(), "order_amount": MONEY})
-LINES = Layout(
-    {"order_id": pl.String(), "quantity": pl.Int64(), "unit_price": MONEY, "discount_amount": MONEY}
-)
+LINES = Layout({"order_id": pl.String(), "quantity": pl.Int64(), "unit_price": MONEY, "discount_amount": MONEY})
 FACTS = Layout({"order_id": pl.String(), "net_revenue": MONEY})
 
 
 def publish(lake: Lake, facts: list[tuple[str, str]]) -> None:
     """Orders, lines and gold as they would be published, at version 1 each."""
     rows = {
-        ("silver", "orders"): (ORDERS, [("o1", "delivered", None), ("o2", "cancelled", None), ("o3", "created", "7.5")]),
+        ("silver", "orders"): (
+            ORDERS,
+            [("o1", "delivered", None), ("o2", "cancelled", None), ("o3", "created", "7.5")],
+        ),
         ("silver", "order_items"): (LINES, [("o1", 2, "10.01", "0.02"), ("o2", 1, "5", None)]),
         ("gold", "fct_sales_revenue"): (FACTS, facts),
     }
     for parts, (layout, values) in rows.items():
-        frame = pl.DataFrame(values, schema={n: pl.String() if t == MONEY else t for n, t in layout.columns.items()}, orient="row")
+        frame = pl.DataFrame(
+            values, schema={n: pl.String() if t == MONEY else t for n, t in layout.columns.items()}, orient="row"
+        )
         with Commit(lake._open(layout, *parts)) as commit:
             commit.add(frame.select(pl.col(n).cast(t) for n, t in layout.columns.items()))
             commit.publish({"publication": (-1, 0)})

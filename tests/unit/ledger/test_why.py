@@ -119,7 +119,9 @@ def test_gold_rows_are_told_at_the_published_version(lake: Lake) -> None:
 
     layout = Layout({"id": pl.String(), "net_revenue": pl.Decimal(18, 4)})
     for amount in ("1.5", "99"):
-        frame = pl.DataFrame({"id": ["a"], "net_revenue": [amount]}).with_columns(pl.col("net_revenue").cast(pl.Decimal(18, 4)))
+        frame = pl.DataFrame({"id": ["a"], "net_revenue": [amount]}).with_columns(
+            pl.col("net_revenue").cast(pl.Decimal(18, 4))
+        )
         table = lake.gold("fct_things", layout)
         with Commit(table) as commit:
             commit.remove(table.files())

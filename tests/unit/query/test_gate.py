@@ -27,19 +27,31 @@ def question(sql: str) -> tuple[tuple[str, str], ...]:
     [
         ("select 1", ()),
         ("select * from silver.orders", (("silver", "orders"),)),
-        ("SELECT * FROM Silver.\"ORDERS\"", (("silver", "orders"),)),
+        ('SELECT * FROM Silver."ORDERS"', (("silver", "orders"),)),
         ("from gold.fct_orders", (("gold", "fct_orders"),)),
         ("describe silver.orders", (("silver", "orders"),)),
         ("summarize silver.orders", (("silver", "orders"),)),
         ("with a as (select * from bronze.raw) select * from a", (("bronze", "raw"),)),
         ("with recursive t(n) as (select 1 union all select n + 1 from t where n < 5) select sum(n) from t", ()),
         ("select 1 union all select 2 except select 3", ()),
-        ("select (select max(x) from silver.orders), (select 1 from gold.fct_orders)", (("gold", "fct_orders"), ("silver", "orders"))),
+        (
+            "select (select max(x) from silver.orders), (select 1 from gold.fct_orders)",
+            (("gold", "fct_orders"), ("silver", "orders")),
+        ),
         ("select unnest([1, 2]), n from range(3) t(n)", ()),
-        ("select sum(x) over (partition by y order by z) from silver.orders qualify row_number() over () = 1", (("silver", "orders"),)),
-        ("select case when a like 'x%' then b || 'c' else d::decimal(18,4) end from silver.orders o", (("silver", "orders"),)),
+        (
+            "select sum(x) over (partition by y order by z) from silver.orders qualify row_number() over () = 1",
+            (("silver", "orders"),),
+        ),
+        (
+            "select case when a like 'x%' then b || 'c' else d::decimal(18,4) end from silver.orders o",
+            (("silver", "orders"),),
+        ),
         ("select list_transform(l, lambda e: e + 1), {'a': 1}, a[1], s.f from silver.orders", (("silver", "orders"),)),
-        ("select * exclude (a) from silver.orders left join gold.fct_orders using (id) order by all limit 3", (("gold", "fct_orders"), ("silver", "orders"))),
+        (
+            "select * exclude (a) from silver.orders left join gold.fct_orders using (id) order by all limit 3",
+            (("gold", "fct_orders"), ("silver", "orders")),
+        ),
         ("values (1), (2)", ()),
     ],
 )
@@ -61,7 +73,10 @@ def test_a_question_that_reads_is_let_through_with_its_tables(sql: str, tables: 
         ("select * from memory.silver.orders", r"There is no table 'memory\.silver\.orders'"),
         ("select * from information_schema.tables", "There is no table"),
         ("select * from duckdb_settings", "There is no table"),
-        ("select * from (with \"/etc/passwd\" as (select 1) select 1), '/etc/passwd'", "There is no table '/etc/passwd'"),
+        (
+            "select * from (with \"/etc/passwd\" as (select 1) select 1), '/etc/passwd'",
+            "There is no table '/etc/passwd'",
+        ),
         ("select * from silver.orders at (version => 1)", "reads the published version only"),
         ("insert into silver.orders values (1)", "Only SELECT"),
         ("update silver.orders set a = 1", "Only SELECT"),

@@ -38,7 +38,9 @@ def test_an_events_table_answers_with_its_valid_rows_each_unit_once(lake: Lake, 
 
 
 def test_the_history_answers_with_versions(lake: Lake) -> None:
-    found = run_query(lake, "select id, word, valid_from, is_current from silver.things_history order by id, valid_from")
+    found = run_query(
+        lake, "select id, word, valid_from, is_current from silver.things_history order by id, valid_from"
+    )
 
     assert found.select("id", "word", "is_current").rows() == [
         ("a", "apple", False),
@@ -93,12 +95,16 @@ def test_a_table_is_read_at_the_version_that_is_published(lake: Lake, tmp_path: 
 
     assert run_query(lake, "select count(*) from silver.things").item() == 2
     assert run_query(lake, "select count(*) from silver.things_history").item() == 4
-    assert run_query(lake, "select count(*) from silver.things_quarantine").item() == 3, "what waits is always the newest"
+    assert run_query(lake, "select count(*) from silver.things_quarantine").item() == 3, (
+        "what waits is always the newest"
+    )
 
 
 def test_gold_is_there_once_it_is_published_without_its_technical_columns(lake: Lake) -> None:
     layout = Layout({"id": pl.String(), "net": pl.Decimal(18, 4), "_period": pl.String()}, partition_by=("_period",))
-    frame = pl.DataFrame({"id": ["a"], "net": ["1.5"], "_period": ["all"]}).with_columns(pl.col("net").cast(pl.Decimal(18, 4)))
+    frame = pl.DataFrame({"id": ["a"], "net": ["1.5"], "_period": ["all"]}).with_columns(
+        pl.col("net").cast(pl.Decimal(18, 4))
+    )
     table = lake.gold("fct_things", layout)
     with Commit(table) as commit:
         commit.add(frame)

@@ -159,7 +159,7 @@ def test_touched_keys_are_kept_until_every_model_has_read_them(
 ) -> None:
     load(warehouse, [order("a")], ["a"], (-1, 0))
     assert warehouse.row_count("aura.touched") == 0  # no model stands that would have to know
-    warehouse.query("insert into aura.builds values ('fct_orders', 0, 0), ('dim_date', 0, 0)")
+    warehouse.query("insert into aura.builds values ('fct_orders', 0, 0, ''), ('dim_date', 0, 0, '')")
     assert load(warehouse, [order("b")], ["b"], (0, 1)).load_id == 1  # type: ignore[attr-defined]
     assert load(warehouse, [order("c")], ["c"], (1, 2)).load_id == 2  # type: ignore[attr-defined]
     warehouse.query("update aura.builds set load_id = 2 where model = 'fct_orders'")
@@ -175,7 +175,7 @@ def test_a_reset_table_is_loaded_from_the_beginning_and_its_old_keys_are_touched
     warehouse: DuckDBWarehouse,
 ) -> None:
     load(warehouse, [order("a"), order("b")], [], (-1, 7))
-    warehouse.query("insert into aura.builds values ('fct_orders', 0, 0)")
+    warehouse.query("insert into aura.builds values ('fct_orders', 0, 0, '')")
     warehouse.reset(ORDERS)
     assert (warehouse.watermark("orders"), statuses(warehouse)) == (-1, {})
     load(warehouse, [order("b"), order("c")], [], (-1, 2))
