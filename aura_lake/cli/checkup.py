@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Less room than this and a run may end in the middle (nothing is lost, and nothing goes on).
 MINIMUM_FREE_GB = 2.0
+
+_PIN = re.compile(r"([a-z][a-z0-9-]+)(?:\[[a-z,]+\])?==([0-9.]+)")
 
 PYTHONS = ((3, 11), (3, 13))
 
@@ -90,7 +93,8 @@ def _python() -> Finding:
 
 def _packages(pyproject: Path) -> Iterator[Finding]:
     """The packages whose versions are pinned exactly, against those installed."""
-    pins = re.findall(r'"([a-z][a-z0-9-]+)(?:\[[a-z,]+\])?==([0-9.]+)"', pyproject.read_text())
+    wanted_packages = tomllib.loads(pyproject.read_text())["project"]["dependencies"]
+    pins = [(m[1], m[2]) for text in wanted_packages if (m := _PIN.fullmatch(text))]
     wrong = []
     for name, wanted in pins:
         try:

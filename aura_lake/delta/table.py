@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,11 @@ from aura_lake.errors import LakeError
 
 #: A table that has never read an upstream.
 NEVER = -1
+
+#: The table property under which Delta forgets `txn` actions.
+FORGETTING = "delta.setTransactionRetentionDuration"
+
+COMMIT_NAME = re.compile(r"[0-9]{20}\.json")
 
 #: The count of a table's rows, kept beside its watermarks: the only one of them that may fall.
 ROWS = "rows"
@@ -48,12 +53,12 @@ class LakeTable:
 
     def refresh(self) -> LakeTable:
         """This table at its newest version. Raises LakeError where its log is damaged."""
-        if self._table is not None:
-            self._table.update_incremental()
-            return self
         self._refuse_a_damaged_log()
         try:
-            self._table = DeltaTable(self.uri, storage_options=self.storage_options or None)
+            if self._table is None:
+                self._table = DeltaTable(self.uri, storage_options=self.storage_options or None)
+            else:
+                self._table.update_incremental()
         except TableNotFoundError:
             self._table = None
         except DeltaError as error:
@@ -61,6 +66,7 @@ class LakeTable:
                 f"{self.uri}: the Delta log cannot be read ({type(error).__name__}).",
                 fix="Run `aura doctor`; restore the folder from a copy, or remove the table and run `aura rebuild`.",
             ) from error
+        self._refuse_forgetting()
         return self
 
     def _refuse_a_damaged_log(self) -> None:
@@ -69,18 +75,26 @@ class LakeTable:
         log = Path(self.uri) / "_delta_log"
         if "://" in self.uri or not log.is_dir():
             return
-        commits = sorted(log.glob("[0-9]*.json"))
-        for commit in commits[-2:]:
-            last_line = commit.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
-            try:
-                json.loads(last_line)
-            except ValueError as error:
+        commits = sorted(entry.path for entry in os.scandir(log) if COMMIT_NAME.fullmatch(entry.name))
+        for number, commit in enumerate(commits, start=1):
+            with suppress(FileNotFoundError):  # log retention may take the oldest away meanwhile
+                size = os.stat(commit).st_size
+                if size and (number < len(commits) - 1 or _ends_whole(commit)):
+                    continue
                 raise LakeError(
-                    f"{commit}: the commit is {'empty' if not last_line else 'cut off'} "
-                    f"({commit.stat().st_size} bytes), as after a power failure.",
+                    f"{commit}: the commit is {'cut off' if size else 'empty'} ({size} bytes), as after a power "
+                    "failure.",
                     fix="If it is the newest commit, remove the file: nothing after it was confirmed, "
                     "and the step that wrote it runs again. Otherwise restore the folder from a copy.",
-                ) from error
+                )
+
+    def _refuse_forgetting(self) -> None:
+        """With a retention of transactions the watermarks would vanish, and everything be read again."""
+        if self._table is not None and FORGETTING in self._table.metadata().configuration:
+            raise LakeError(
+                f"{self.uri}: the table has {FORGETTING} set; its watermarks would vanish with it.",
+                fix="Unset that property; nothing was written.",
+            )
 
     @property
     def exists(self) -> bool:
@@ -210,3 +224,12 @@ class LakeTable:
 def pa_fields(layout: Layout) -> dict[str, Any]:
     """Delta fields of a layout, by name."""
     return {field.name: field for field in Schema.from_arrow(layout.arrow_schema()).fields}
+
+
+def _ends_whole(commit: str) -> bool:
+    """Whether the last line of a commit is JSON."""
+    try:
+        json.loads(Path(commit).read_bytes().rstrip(b"\n").rpartition(b"\n")[2])
+    except ValueError:
+        return False
+    return True

@@ -8,6 +8,7 @@ changes moves to `restated`.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,12 +16,13 @@ import polars as pl
 
 from aura_lake.commerce.revenue import net_revenue_of_orders
 from aura_lake.commerce.touchpoints import LOOKBACK, MODEL, credit_last_touch
+from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.verdicts import standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
-from aura_lake.delta.watermarks import ATTRIBUTION, LOG, of_log
+from aura_lake.delta.watermarks import ATTRIBUTION, LOG, REWRITTEN, of_log
 from aura_lake.lake import Lake
-from aura_lake.layouts import POSITION, TOUCHPOINTS, UTC_MICROS
+from aura_lake.layouts import POSITION, TOUCHPOINTS, UTC_MICROS, is_folded
 
 #: The tables attribution reads, in the order of its report.
 READS = ("clickstream", "orders", "order_items")
@@ -67,7 +69,7 @@ def attribute(lake: Lake) -> AttributeReport:
     """Credit the orders that new orders, lines and clicks touch; nothing where nothing is new."""
     started = time.monotonic()
     table = lake.touchpoints().create()
-    goals = {name: lake.log(lake.contract(name)).watermark(LOG) for name in READS if name in lake.shop.contracts}
+    goals = {name: _stands_at(lake, lake.contract(name)) for name in READS if name in lake.shop.contracts}
     moved = {of_log(n): (table.watermark(of_log(n)), at) for n, at in goals.items() if at > table.watermark(of_log(n))}
     if not moved or "orders" not in goals:
         return AttributeReport(batch=table.watermark(ATTRIBUTION), seconds=time.monotonic() - started)
@@ -75,7 +77,10 @@ def attribute(lake: Lake) -> AttributeReport:
     orders = _read(lake, "orders", _ORDER)
     watermark = _event_time_watermark(lake)
     final_before = None if watermark is None else watermark - timedelta(hours=lake.shop.allowed_lateness_hours)
-    touched = _touched_orders(lake, table, orders, standing, final_before)
+    if any(table.watermark(of_log(n)) < lake.log(lake.contract(n)).watermark(REWRITTEN) <= goals[n] for n in goals):
+        touched = pl.concat([orders.select("order_id"), standing.select("order_id")]).unique()
+    else:
+        touched = _touched_orders(lake, table, goals, orders, standing, final_before)
     chosen = orders.join(touched, on="order_id", how="semi")
     credited = credit_last_touch(chosen, _clicks_before(lake, chosen))
     worth = net_revenue_of_orders(chosen, _read(lake, "order_items", _LINE).join(touched, on="order_id", how="semi"))
@@ -90,6 +95,12 @@ def attribute(lake: Lake) -> AttributeReport:
     return AttributeReport(
         rows.height, rows["occurred_at"].count(), restated.height, batch, time.monotonic() - started
     )
+
+
+def _stands_at(lake: Lake, contract: Contract) -> int:
+    """The last commit of a table's log that its rows, as attribution reads them, contain: a fold may lag."""
+    rows = lake.current(contract) if is_folded(contract) else lake.log(contract)
+    return rows.watermark(LOG)
 
 
 def _read(lake: Lake, name: str, columns: dict[str, pl.DataType]) -> pl.DataFrame:
@@ -108,16 +119,21 @@ def with_columns(frame: pl.LazyFrame, columns: dict[str, pl.DataType]) -> pl.Laz
 
 
 def _touched_orders(
-    lake: Lake, table: LakeTable, orders: pl.DataFrame, standing: pl.DataFrame, final_before: datetime | None
+    lake: Lake,
+    table: LakeTable,
+    goals: Mapping[str, int],
+    orders: pl.DataFrame,
+    standing: pl.DataFrame,
+    final_before: datetime | None,
 ) -> pl.DataFrame:
     """`order_id` of the orders whose credit, worth or finality may be another now, deleted ones included."""
     touched = [
-        _since(lake, table, name).select("order_id").filter(pl.col("order_id").is_not_null())
+        _since(lake, table, name, goals[name]).select("order_id").filter(pl.col("order_id").is_not_null())
         for name in ("orders", "order_items")
-        if name in lake.shop.contracts
+        if name in goals
     ]
-    if "clickstream" in lake.shop.contracts:
-        fresh = with_columns(_since(lake, table, "clickstream").lazy(), _CLICK).collect()
+    if "clickstream" in goals:
+        fresh = with_columns(_since(lake, table, "clickstream", goals["clickstream"]).lazy(), _CLICK).collect()
         clicks = fresh.select("user_id", "occurred_at").drop_nulls().unique()
         near = orders.select("order_id", "user_id", "ordered_at").join(clicks, on="user_id", how="inner")
         behind = pl.col("ordered_at").is_between(pl.col("occurred_at"), pl.col("occurred_at") + LOOKBACK)
@@ -128,10 +144,10 @@ def _touched_orders(
     return pl.concat(touched).unique()
 
 
-def _since(lake: Lake, table: LakeTable, name: str) -> pl.DataFrame:
-    """The log rows of a table that attribution has not read, of every outcome."""
+def _since(lake: Lake, table: LakeTable, name: str, goal: int) -> pl.DataFrame:
+    """The log rows of a table that attribution has not read, up to the commit `goal`, of every outcome."""
     log = lake.log(lake.contract(name))
-    rows = log.scan().filter(pl.col("log_batch") > table.watermark(of_log(name)))
+    rows = log.scan().filter(pl.col("log_batch").is_between(table.watermark(of_log(name)) + 1, goal))
     concerned = pl.col("outcome").is_in(["valid", "quarantined"]) | (pl.col("judgement") > 0)
     return rows.filter(concerned).collect()
 

@@ -19,7 +19,7 @@ from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.verdicts import UNIT, standing_rows
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
-from aura_lake.delta.watermarks import LOG
+from aura_lake.delta.watermarks import LOG, REWRITTEN
 from aura_lake.lake import Lake
 from aura_lake.layouts import VERSION, table_columns
 from aura_lake.steps.placement import place
@@ -56,6 +56,9 @@ def fold(lake: Lake, contract: Contract) -> FoldReport:
     started = time.monotonic()
     log, history, current = lake.log(contract), lake.history(contract).create(), lake.current(contract).create()
     begun = history.watermark(LOG)
+    if log.watermark(REWRITTEN) > begun:  # a rebuild died between the log and the state
+        refold(lake, contract)
+        history, current = lake.history(contract), lake.current(contract)
     total = _Folded()
     for last in _fold_groups(log, history.watermark(LOG), log.watermark(LOG)):
         in_step = current.watermark(LOG) == history.watermark(LOG)

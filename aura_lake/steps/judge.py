@@ -135,7 +135,8 @@ class Judging:
                     judged = supersede(judged, live)
                 self._write(commit, seen.mark(judged), log_batch)
             moved = {feed: (read_to, last)} if last > read_to else {}
-            commit.publish({**moved, LOG: (log_batch - 1, log_batch)}, metadata={"rebuild": self._contract.table})
+            moved |= {LOG: (log_batch - 1, log_batch), REWRITTEN: (self._log.watermark(REWRITTEN), log_batch)}
+            commit.publish(moved, metadata={"rebuild": self._contract.table})
 
     def _records(self, chosen: pl.Expr) -> Iterator[pl.DataFrame]:
         """Records of bronze in position order within an object, in slices of bounded size."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from aura_lake.contracts.contract import Contract
 from aura_lake.delta.table import LakeTable
-from aura_lake.delta.watermarks import ATTRIBUTION, LOG
+from aura_lake.delta.watermarks import ATTRIBUTION, LOG, REWRITTEN
 from aura_lake.lake import Lake
 from aura_lake.layouts import TOUCHPOINTS
 from aura_lake.steps.attribute import with_columns
@@ -26,6 +26,9 @@ def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
         return None
     spec = TableSpec.from_polars(name, pl.Schema(columns_of(name)), LOADED[name])
     read_to = warehouse.watermark(name)
+    if name != "order_touchpoints" and _was_rewritten(lake, lake.contract(source_table(name)), read_to):
+        warehouse.reset(spec)  # rows may have gone without a trace in the log
+        read_to = NEVER
     if name == "order_touchpoints":
         goal, rows, touched = _touchpoints(lake, read_to)
     else:
@@ -39,6 +42,11 @@ def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
     if read_to == NEVER:
         touched = touched.clear()
     return warehouse.load(spec, table.to_arrow(), touched.to_arrow(), read_to, goal)
+
+
+def _was_rewritten(lake: Lake, contract: Contract, read_to: int) -> bool:
+    """Whether log and state were rebuilt since the warehouse read them."""
+    return NEVER < read_to < lake.log(contract).watermark(REWRITTEN) <= lake.current(contract).watermark(LOG)
 
 
 def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFrame]:
@@ -61,8 +69,7 @@ def _touched_keys(log: LakeTable, history: LakeTable, contract: Contract, read_t
         & (pl.col("outcome").is_in(["valid", "truncate"]) | (pl.col("judgement") > 0))
     )
     narrow = fresh.select(*key, "outcome").collect()
-    was_rewritten = read_to != NEVER and history.watermark("rebuild") != NEVER
-    if (narrow["outcome"] == "truncate").any() or was_rewritten:
+    if (narrow["outcome"] == "truncate").any():
         standing = history.scan().select(key).unique().collect()
         return pl.concat([narrow.select(key), standing]).drop_nulls().unique()
     return narrow.select(key).drop_nulls().unique()

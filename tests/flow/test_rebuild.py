@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from tests.flow.conftest import Mart
-from tests.flow.shop_run import ShopRun, copy_of
+from tests.flow.shop_run import MART, ShopRun, copy_of, open_shop
 from tests.flow.what_people_see import assert_same, look_at, published, without_gold
 
 from aura_lake.contracts.contract import RowRule
@@ -118,31 +119,27 @@ def test_a_rebuild_that_dies_between_log_and_state_is_finished_by_the_next_run(
     assert count(strict.lake).problems() == []
 
 
-def test_after_a_rebuild_loads_touch_again_only_what_changes(copy: ShopRun, tmp_path: Path) -> None:
+def test_after_a_rebuild_loads_touch_again_only_what_changes(mart: Mart, copy: ShopRun, tmp_path: Path) -> None:
+    shutil.copytree(mart.feeds, tmp_path / "feeds")
+    copy = open_shop(MART, Path(copy.lake.settings.home), {"AURA_MART_DATA": str(tmp_path / "feeds")})
     rebuild(copy.lake, copy.lake.contract("users"))
     bring_up_to_date(copy.lake, copy.warehouse, copy.gold)
     feed = copy.lake.shop.feeds["aura_users"]
-    folder = Path(feed.location)
-    first = next(iter(sorted(folder.rglob("*.gz"))))
-    again = first.with_name(f"again-{first.name}")
-    again.write_bytes(first.read_bytes() + first.read_bytes())  # its changes are duplicates, at new positions
-    try:
-        land(copy.lake, feed)
-        users = copy.lake.contract("users")
-        judge(copy.lake, users)
-        fold(copy.lake, users)
-        report = load(copy.lake, copy.warehouse, "users")
-    finally:
-        again.unlink()
-        copy.warehouse.release()
+    first = next(iter(sorted(Path(feed.location).rglob("*.gz"))))
+    twice = first.with_name(f"again-{first.name}")
+    twice.write_bytes(first.read_bytes() * 2)  # its changes are duplicates, at new positions
+    land(copy.lake, feed)
+    users = copy.lake.contract("users")
+    judge(copy.lake, users)
+    fold(copy.lake, users)
+    report = load(copy.lake, copy.warehouse, "users")
+    copy.warehouse.release()
     assert report is not None
     assert (report.touched, report.deleted, report.inserted) == (0, 0, 0)
 
 
 def test_credits_never_run_ahead_of_the_state_they_are_made_from(mart: Mart, tmp_path: Path) -> None:
     """A run may stop after judging and before folding; attribution then waits for the fold."""
-    from tests.flow.shop_run import MART, open_shop
-
     shop = open_shop(MART, tmp_path / "lake", {"AURA_MART_DATA": str(mart.feeds)})
     for feed in shop.lake.shop.feeds.values():
         land(shop.lake, feed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -107,8 +106,7 @@ def test_the_batch_runs_only_after_new_data_is_in(shop: TinyShop, monkeypatch: p
     schedule = next(schedule for schedule in defs.schedules or [] if schedule.name == "three_hourly_batch")
 
     def tick() -> object:
-        with open_instance(shop.settings) as instance:
-            context = build_schedule_context(instance=instance, scheduled_execution_time=datetime.now(UTC))
+        with open_instance(shop.settings) as instance, build_schedule_context(instance=instance) as context:
             return schedule(context)  # type: ignore[operator]
 
     assert isinstance(tick(), SkipReason), "there is nothing in silver yet"

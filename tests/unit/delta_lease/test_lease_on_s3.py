@@ -20,7 +20,7 @@ from aura_lake.lake import Lake
 from aura_lake.settings import Settings
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What boto3 raises."""
 
     def __init__(self, code: str) -> None:
@@ -36,17 +36,18 @@ class Bucket:
         self.body: bytes | None = None
         self.written_at = self.now
         self.denied = False
-        self.exceptions = type("Exceptions", (), {"ClientError": Refused})
+        self.exceptions = type("Exceptions", (), {"ClientError": RefusedError})
 
     @property
     def etag(self) -> str:
         return hashlib.md5(self.body or b"", usedforsecurity=False).hexdigest()
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        assert asked == {"Bucket": "bucket", "Key": "lake/apply.lease"}
         if self.denied:
-            raise Refused("AccessDenied")
+            raise RefusedError("AccessDenied")
         if self.body is None:
-            raise Refused("NoSuchKey")
+            raise RefusedError("NoSuchKey")
         return {
             "Body": io.BytesIO(self.body),
             "ETag": self.etag,
@@ -54,12 +55,11 @@ class Bucket:
             "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(self.now, usegmt=True)}},
         }
 
-    def put_object(
-        self, Bucket: str, Key: str, Body: bytes, IfMatch: str | None = None, IfNoneMatch: str | None = None
-    ) -> dict[str, Any]:
-        if (IfNoneMatch and self.body is not None) or (IfMatch and (self.body is None or IfMatch != self.etag)):
-            raise Refused("PreconditionFailed")
-        self.body, self.written_at = Body, self.now
+    def put_object(self, **asked: Any) -> dict[str, Any]:
+        is_there, match = self.body is not None, asked.get("IfMatch")
+        if (asked.get("IfNoneMatch") and is_there) or (match and (not is_there or match != self.etag)):
+            raise RefusedError("PreconditionFailed")
+        self.body, self.written_at = asked["Body"], self.now
         return {"ETag": self.etag}
 
     def client(self, *_: object, **__: object) -> Bucket:

@@ -51,12 +51,30 @@ def test_a_whole_lake_balances(lake: Lake) -> None:
     assert things.waiting_batches == 0
 
 
-def test_an_array_counts_its_elements_and_an_empty_or_unreadable_one_once(lake: Lake) -> None:
+def test_an_array_counts_its_elements(lake: Lake) -> None:
     parts = table(count(lake), "parts")
 
-    assert (parts.records, parts.units) == (3, 4)
-    assert parts.verdicts == {"ignored": 1, "quarantined": 1, "valid": 2}
-    assert parts.balanced
+    assert (parts.records, parts.units, parts.verdicts) == (1, 2, {"valid": 2})
+
+
+@pytest.mark.parametrize(
+    ("boxes", "verdicts"),
+    [
+        ([{"parts": []}], {"ignored": 1}),
+        ([{"parts": 7}], {"quarantined": 1}),
+        ([{"parts": None}, {}], {"ignored": 2}),
+        ([{"parts": [{"id": "p3"}]}, {"parts": []}, {"parts": 7}], {"ignored": 1, "quarantined": 1, "valid": 1}),
+    ],
+)
+def test_a_record_without_elements_counts_once(
+    lake: Lake, tmp_path: Path, boxes: list[dict[str, object]], verdicts: dict[str, int]
+) -> None:
+    write_lines(tmp_path / "boxes", "2.jsonl", boxes)
+    run(lake)
+
+    parts = table(count(lake), "parts")
+    assert parts.batches[1].verdicts == verdicts
+    assert parts.balanced, count(lake).problems()
 
 
 def test_the_ledger_has_an_exact_json_form(lake: Lake) -> None:
@@ -106,7 +124,7 @@ def test_one_row_doubled_and_another_deleted_in_one_batch_both_show(lake: Lake) 
         "1.jsonl#2 stands 2 times in the log and 1 in bronze",
     )
     assert ledger.problems() == [
-        "visits, batch 0: 5 units in bronze, 5 with a verdict, off by +0 (1.jsonl#1 is missing in the log; "
+        "visits, batch 0: 6 units in bronze, 6 with a verdict, off by +0 (1.jsonl#1 is missing in the log; "
         "1.jsonl#2 stands 2 times in the log and 1 in bronze)"
     ]
 
@@ -127,7 +145,7 @@ def test_a_record_lost_from_bronze_shows_against_its_object(lake: Lake) -> None:
     delta(lake, "bronze", "visits").delete("ordinal = 3 and row_kind = 'record'")
 
     feed = next(line for line in count(lake).feeds if line.feed == "visits")
-    assert feed.equations[1].first == ("1.jsonl: 4 records stand and its row tells 5",)
+    assert feed.equations[1].first == ("1.jsonl: 5 records stand and its row tells 6",)
 
 
 def test_a_record_doubled_while_another_is_lost_from_bronze_shows(lake: Lake) -> None:
@@ -136,7 +154,7 @@ def test_a_record_doubled_while_another_is_lost_from_bronze_shows(lake: Lake) ->
 
     feed = next(line for line in count(lake).feeds if line.feed == "visits")
     assert feed.equations[1].difference == 0
-    assert feed.equations[1].first == ("1.jsonl: 5 records stand and its row tells 5 (another stands twice)",)
+    assert feed.equations[1].first == ("1.jsonl: 6 records stand and its row tells 6 (another stands twice)",)
 
 
 def test_a_deleted_current_row_shows_with_its_key(lake: Lake) -> None:
@@ -200,8 +218,8 @@ def test_a_changed_object_is_judged_again_and_each_unit_counts_once(lake: Lake, 
 
     visits = table(count(lake), "visits")
     assert visits.balanced, count(lake).problems()
-    assert visits.verdicts == {"superseded": 5, "valid": 1}
-    assert pl.scan_delta(lake.settings.uri("silver", "visits_log")).collect().height == 11
+    assert visits.verdicts == {"superseded": 6, "valid": 1}
+    assert pl.scan_delta(lake.settings.uri("silver", "visits_log")).collect().height == 13
 
 
 def test_a_lake_in_which_nothing_ran_balances_with_nothing(tmp_path: Path) -> None:

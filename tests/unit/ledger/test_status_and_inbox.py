@@ -73,21 +73,20 @@ def test_a_lake_in_which_nothing_ran_says_so(tmp_path: Path) -> None:
 
 
 def test_quarantined_units_are_counted_by_their_last_judgement(lake: Lake, tmp_path: Path) -> None:
-    boxes = [{"parts": [{"id": "p1", "color": "red"}]}]
-    assert status(lake, "parts").quarantined == 1
+    assert status(lake, "visits").quarantined == 1
 
-    write_lines(tmp_path / "boxes", "1.jsonl", boxes)
+    write_lines(tmp_path / "visits", "1.jsonl", [{"visit_id": "9", "user_id": "u9", "email": "u9@x.org"}])
     run(lake)
-    assert status(lake, "parts").quarantined == 0
+    assert status(lake, "visits").quarantined == 0
 
 
 def test_the_inbox_counts_by_table_and_rule_and_says_which_block(lake: Lake) -> None:
     lines = {(line.table, line.rule): line for line in Inbox(reader(lake)).waiting()}
 
     assert {key: line.units for key, line in lines.items()} == {
-        ("parts", "array_is_readable"): 1,
         ("things", "record_is_valid_json"): 1,
         ("things", "size_is_positive"): 1,
+        ("visits", "record_is_valid_json"): 1,
     }
     assert lines["things", "size_is_positive"].blocks
     assert not lines["things", "record_is_valid_json"].blocks
