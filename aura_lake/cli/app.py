@@ -92,7 +92,9 @@ def _tell(error: AuraError) -> None:
     if error.fix:
         text.append("\n\n").append("Fix: ", style="bold").append(error.fix)
     title = type(error).__name__.removesuffix("Error")
-    complaints().print(Panel(text, title=title, title_align="left", border_style="red"))
+    where = complaints()
+    width = min(where.width, 100)
+    where.print(Panel(text, title=title, title_align="left", border_style="red", width=width))
 
 
 def _tell_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

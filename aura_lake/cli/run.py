@@ -16,15 +16,14 @@ def run(
     select: Annotated[
         str | None, typer.Option("--select", "-s", help="Dagster's asset selection, such as 'key:\"silver/orders\"+'.")
     ] = None,
-    full_listing: Annotated[
-        bool, typer.Option("--full-listing", help="List everything, not only recent prefixes: finds late objects.")
-    ] = False,
     form: FormOption = Form.TABLE,
 ) -> None:
     """Bring everything that is new from the feeds to gold, through the Dagster graph; then the ledger.
 
-    Exit code 1 if a step failed, a table is blocked, or an equation is off. May be killed at any instant and
-    run again. Example: [bold]aura run[/bold]
+    Lists every feed whole, so that objects in old prefixes are found too. May be killed at any instant and
+    run again. Exit code 1 if a step failed, a table is blocked, or an equation is off.
+
+    Example: [bold]aura run[/bold]
     """
     from aura_lake.cli.ledger import count_all, tell
     from aura_lake.cli.opening import open_lake

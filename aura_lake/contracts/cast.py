@@ -142,7 +142,10 @@ def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semanti
     assert isinstance(dtype, pl.Decimal)
     told = text.is_not_null()
     encoding = None if semantic is None else semantic.encoding
-    allowed = kind.is_in(["integer", "number", "text", *(("string",) if encoding == "string" else ())])
+    allowed_kinds = ["integer", "number", "text"]
+    if encoding == "string":
+        allowed_kinds.append("string")
+    allowed = kind.is_in(allowed_kinds)
     breaks = {}
     if semantic is not None:
         text, encoded = _digits(text, kind, semantic)

@@ -86,7 +86,7 @@ def read_digest(settings: Settings) -> ShopDigest:
             return kept
     from aura_lake.contracts.load import load_shop
 
-    shop = load_shop(settings.shop, settings.environment, settings.environ)
+    shop = load_shop(settings.shop, settings.environment, settings.environ, verify=False)
     return keep_digest(settings, shop)
 
 

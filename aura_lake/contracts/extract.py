@@ -243,7 +243,7 @@ def elements(rows: pl.DataFrame, place: Path) -> pl.DataFrame:
         texts=pl.col("texts").cast(pl.List(pl.String)),
         parts=pl.int_ranges(pl.col("texts").list.len().fill_null(0).cast(pl.Int64)),
     )
-    return found.explode("texts", "parts").select(
+    return found.explode("texts", "parts", empty_as_null=True).select(
         "row", "kind", "length", part=pl.col("parts").cast(pl.Int32), text=pl.col("texts")
     )
 

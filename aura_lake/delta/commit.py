@@ -236,8 +236,8 @@ class Commit:
                     f"to {standing}.",
                     fix="Open the table again and repeat the step: it reads on from the table's own watermark.",
                 )
-        kept = 0 if self._replacing else table.row_count() - self._rows_removed
-        marks = {name: after for name, (_, after) in watermarks.items()} | {ROWS: kept + self.rows_added}
+        count = table.row_count() if not self._replacing else 0
+        watermarks = {**watermarks, ROWS: (count, count - self._rows_removed + self.rows_added)}
         self._tried = True
         try:
             with table.writing():
@@ -248,7 +248,7 @@ class Commit:
                     list(table.layout.partition_by),
                     commit_properties=CommitProperties(
                         custom_metadata=dict(metadata or {}),
-                        app_transactions=[Transaction(name, mark) for name, mark in marks.items()],
+                        app_transactions=[Transaction(name, after) for name, (_, after) in watermarks.items()],
                     ),
                 )
         except CommitFailedError as error:

@@ -50,7 +50,7 @@ def refresh_gold(bench: Workbench, models: GoldModels, voice: Telling) -> GoldRe
         done = publish(lake, warehouse, bench.gold, held=blocked)
     held = _held_models(models, blocked)
     for test in done.build.failed_tests:
-        voice.say("held", f"gold is not published: the test {test.name} fails in {test.failures} rows", test=test.name)
+        voice.say("held", f"gold is not published: the test {test.name} fails in {test.failures} rows.", table="gold")
     if done.build.failed_tests:
         names = ", ".join(test.name for test in done.build.failed_tests)
         held = {**dict.fromkeys(models.marts, f"Nothing is published while a test fails: {names}."), **held}

@@ -32,8 +32,12 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What one run did. `failed`: by op, what happened and what to do; `blocked`: tables that are not
-    published, with the reason; `settled`: runs found dead at the start."""
+    """What one run did.
+
+    `failed`: by op, what happened and what to do; `blocked`: tables that are not published, with the reason
+    (`gold`: all of it, because a dbt test fails); `broken_checks`: those of severity ERROR; `settled`: runs
+    found dead at the start.
+    """
 
     success: bool
     run_id: str
@@ -141,5 +145,9 @@ def _outcome(result: ExecuteInProcessResult, heard: list[StepEvent], settled: li
         f"{check.asset_key.to_user_string()}: {check.check_name}" for check in checks
         if not check.passed and check.severity.value == "ERROR"
     )  # fmt: skip
-    blocked = {event.facts["table"]: event.says for event in heard if event.state == "held" and "table" in event.facts}
+    blocked: dict[str, str] = {}
+    for event in heard:
+        if event.state == "held" and (table := event.facts.get("table")):
+            reason = event.says.removeprefix(f"{table} is not published: ")
+            blocked[table] = f"{blocked[table]} {reason}" if table in blocked else reason
     return RunOutcome(result.success, result.run_id, failed, tuple(heard), blocked, tuple(broken), tuple(settled))

@@ -147,7 +147,7 @@ class _Walk:
         if node.get("schema") or node.get("catalog") or str(name).lower() not in FUNCTIONS:
             raise QueryError(
                 f"The function {name}() is not one that a query may call.",
-                fix="Only functions that look at nothing but their arguments may: aura_lake/query/functions.py has them.",
+                fix="Only functions that look at nothing but their arguments may; query/functions.py has them.",
             )
 
     def _source(self, node: dict[str, Any], kind: str, names: frozenset[str]) -> None:

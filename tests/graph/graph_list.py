@@ -1,6 +1,6 @@
 """The graph of the demo shop as plain lists: assets with what they are made from, checks, jobs, automation.
 
-    python -m tests.graph.graph_list        writes golden.json anew; read the difference before you commit it
+python -m tests.graph.graph_list        writes golden.json anew; read the difference before you commit it
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def shop(parsed: TinyShop, tmp_path: Path) -> TinyShop:
 def look(shop: TinyShop, defs: Definitions, instance: DagsterInstance) -> RunRequest | SkipReason:
     sensor = next(sensor for sensor in defs.sensors or [] if sensor.name == "new_objects")
     context = build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
-    answer = sensor(context)  # type: ignore[operator]
+    answer = sensor(context)
     assert isinstance(answer, RunRequest | SkipReason)
     return answer
 

@@ -96,7 +96,9 @@ def test_a_wrong_contract_is_told_by_file_line_and_fix(tmp_path: Path) -> None:
         load_definitions(settings_for(shop, tmp_path / "lake", {"TINY_DATA": str(tmp_path)}))
 
 
-def test_a_second_look_reads_the_kept_dbt_project(home: Path, defs: Definitions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_look_reads_the_kept_dbt_project(
+    home: Path, defs: Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def parse(*_: object) -> Path:
         raise AssertionError("dbt was asked again")
 

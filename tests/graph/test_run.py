@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus
 
+from aura_lake.delta.lease import ApplyLease
 from aura_lake.errors import QueryError
 from aura_lake.orchestration.instance import PROCESS_TAG, open_instance
 from aura_lake.orchestration.run import RunOutcome, load_definitions, run_once
 from aura_lake.orchestration.telling import StepEvent
+from aura_lake.steps.publish import PublishReport
+from aura_lake.warehouse.dbt_runner import DbtReport, TestResult
 from tests.graph.tiny import DAY, TinyShop
 
 MODELS = ["dim_customers", "dim_date", "dim_products", "fct_order_items", "fct_orders", "fct_sales_revenue"]
@@ -111,7 +115,7 @@ def test_a_block_rule_holds_back_exactly_the_models_below_its_table(shop: TinySh
     outcome = shop.run()
     assert outcome.success
     assert list(outcome.blocked) == ["products"]
-    assert "1 rows wait that break list_price_is_positive" in outcome.blocked["products"]
+    assert outcome.blocked["products"] == "1 rows wait that break list_price_is_positive."
     held = [check.partition(":")[0] for check in outcome.broken_checks if check.endswith("publication_is_not_held")]
     assert held == ["gold/dim_products", "gold/fct_order_items", "gold/fct_sales_revenue"]
     assert "silver/products: list_price_is_positive" in outcome.broken_checks
@@ -123,6 +127,20 @@ def test_a_block_rule_holds_back_exactly_the_models_below_its_table(shop: TinySh
     with open_instance(shop.settings) as instance:
         told = materializations(instance, outcome.run_id)
     assert "gold/dim_products" not in told
+
+
+def test_a_failing_dbt_test_holds_back_all_of_gold(shop: TinyShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = TestResult("orders_have_one_row_each", "fct_orders", "fail", 2, 0.1)
+    report = PublishReport(DbtReport((), (broken,), 0.1))
+    monkeypatch.setattr("aura_lake.orchestration.gold_refresh.publish", lambda *_, **__: report)
+    shop.deliver("day-2", {"users": [{"user_id": "u3", "email": "cem@example.com", "city": "Ulm"}]})
+    outcome = shop.run()
+    assert outcome.success, "the step did its work"
+    assert outcome.blocked == {"gold": "the test orders_have_one_row_each fails in 2 rows."}
+    assert "gold/fct_orders: orders_have_one_row_each" in outcome.broken_checks
+    assert {f"gold/{model}: publication_is_not_held" for model in MODELS} <= set(outcome.broken_checks)
+    with open_instance(shop.settings) as instance:
+        assert not [asset for asset in materializations(instance, outcome.run_id) if asset.startswith("gold/")]
 
 
 def test_a_day_over_the_error_budget_holds_its_table_back(shop: TinyShop) -> None:
@@ -173,6 +191,32 @@ def test_a_run_whose_process_is_gone_is_marked_failed_by_the_next(shop: TinyShop
     with open_instance(shop.settings) as instance:
         statuses = {run: instance.get_run_by_id(run) for run in (dead.run_id, there.run_id, outcome.run_id)}
     assert [run.status.value for run in statuses.values() if run] == ["FAILURE", "STARTED", "SUCCESS"]
+
+
+def test_a_second_process_names_the_holder_of_the_lease_and_waits(shop: TinyShop) -> None:
+    heard: list[StepEvent] = []
+    lease = ApplyLease(shop.bench.lake, command="another aura run")
+    lease.__enter__()
+    release = threading.Timer(1.0, lease.__exit__, (None, None, None))
+    release.start()
+    outcome = run_once(shop.settings, 'key:"bronze/tiny_users"', on_event=heard.append)
+    release.join()
+    assert outcome.success
+    assert (heard[0].step, heard[0].state) == ("run", "waiting")
+    assert "(another aura run), since" in heard[0].says
+
+
+def test_upkeep_changes_no_row(shop: TinyShop) -> None:
+    lake = shop.bench.lake
+    rows = lake.table("orders").collect()
+    job = load_definitions(shop.settings).resolve_job_def("upkeep")
+    with open_instance(shop.settings) as instance:
+        result = job.execute_in_process(instance=instance)
+        told = " ".join(entry.user_message for entry in instance.all_logs(result.run_id))
+    assert result.success
+    assert shop.bench.lake.table("orders").collect().equals(rows)
+    for name in ("bronze.tiny_orders", "silver.orders_history", "silver.order_touchpoints", "gold.fct_orders"):
+        assert f"upkeep: {name} commits=" in told
 
 
 def test_the_ui_reads_what_the_run_stored(first: tuple[TinyShop, RunOutcome], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from dagster import DagsterInstance, asset, materialize
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 from aura_lake.orchestration.instance import open_instance
-from aura_lake.orchestration.storage import OPEN_FILES, KeptEventLogStorage, LocalStorage
+from aura_lake.orchestration.storage import OPEN_FILES, KeptEventLogStorage
 from tests.graph.tiny import CONTRACTS, settings_for
 
 
@@ -24,13 +24,14 @@ def runs_of(instance: DagsterInstance) -> list[str]:
 def test_dagster_itself_reads_what_it_stored(tmp_path: Path) -> None:
     settings = settings_for(CONTRACTS, tmp_path / "lake", {})
     with open_instance(settings) as instance:
-        assert isinstance(instance._storage, LocalStorage)
         assert isinstance(instance.event_log_storage, KeptEventLogStorage)
         run = materialize([one], instance=instance).run_id
         logs = len(instance.all_logs(run))
     plain = DagsterSqliteStorage(str(settings.state / "dagster"))
     assert len(plain.event_log_storage.get_logs_for_run(run)) == logs
-    assert [record.run_id for record in plain.event_log_storage.fetch_materializations(one.key, limit=5).records] == [run]
+    assert [record.run_id for record in plain.event_log_storage.fetch_materializations(one.key, limit=5).records] == [
+        run
+    ]
 
 
 def test_it_keeps_a_few_files_open_and_no_more(tmp_path: Path) -> None:
