@@ -20,7 +20,8 @@ $(VENV)/.ready: uv.lock pyproject.toml
 	  { echo "Aura Lake needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.9'
-	$(BIN)/uv sync --frozen --quiet --python $(BIN)/python
+	$(BIN)/uv sync --frozen --quiet --compile-bytecode --python $(BIN)/python
+	@$(BIN)/python -m compileall -q aura_lake assets sensors definitions.py
 	@touch $@
 
 demo: setup  ## the main job: 30 days of a shop, from first record to gold, and an answer

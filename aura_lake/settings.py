@@ -71,6 +71,8 @@ class Settings:
                 fix="Point AURA_SHOP at a folder of contracts (*.odcs.yaml with a shop.yaml); "
                 "`aura init SHOP --from FOLDER` drafts one.",
             )
+        # The demo shop's records lie in the lake's own folder, unless the environment says where.
+        env.setdefault("AURA_MART_DATA", f"{home}/landing")
         return Settings(
             project=project,
             home=home,

@@ -135,6 +135,22 @@ def duplicated_keys(keys: pl.Series) -> pl.Series:
     return keys.replace_strict(distinct, pl.Series(flags, dtype=pl.Boolean), default=False, return_dtype=pl.Boolean)
 
 
+def ambiguous_rows(records: pl.DataFrame, prefix: Path, paths: Sequence[Path]) -> list[int]:
+    """Rows in which an object that a dotted path leads through names a key twice, so that the path has no one value."""
+    parents = sorted({path[:depth] for path in paths for depth in range(1, len(path))})
+    if not parents:
+        return []
+    keys = ", ".join(
+        f"array_to_string(json_keys(text, {_literal(_json_path((*prefix, *parent)))}), chr(31)) as keys{number}"
+        for number, parent in enumerate(parents)
+    )
+    frame = _run(f'select "row", {keys} from records', records.select("row", "text"))
+    twice = pl.repeat(False, frame.height, eager=True)
+    for number in range(len(parents)):
+        twice = twice | duplicated_keys(frame[f"keys{number}"])
+    return frame.filter(twice)["row"].to_list()
+
+
 def extract_json(records: pl.DataFrame, prefix: Path, paths: Sequence[Path], keys_at: Path | None) -> pl.DataFrame:
     """Text and kind of each path below `prefix`, and the keys of the object at `keys_at`.
 
@@ -154,14 +170,18 @@ def extract_json(records: pl.DataFrame, prefix: Path, paths: Sequence[Path], key
     locations = ", ".join(_literal(_json_path((*prefix, *path))) for path in wanted) or "'$'"
     given = records.select(name for name in ("row", "text", "keys") if name in records.columns)
     frame = _run(f'select "row", {keys} as keys, json_extract(text, [{locations}]) as members from records', given)
-    members = {path: pl.col("members").list.get(number) for number, path in enumerate(wanted)}
-    frame = frame.select("row", "keys", *(member.alias(text_column(path)) for path, member in members.items()))
-    kinds = frame.select(_kind(pl.col(text_column(path))).alias(kind_column(path)) for path in wanted)
-    return frame.with_columns(_text(frame[text_column(path)]) for path in wanted).hstack(kinds)
+    members = frame.select(
+        pl.col("members").list.get(number).alias(text_column(path)) for number, path in enumerate(wanted)
+    )
+    kinds = members.select(_kind(text_column(path)).alias(kind_column(path)) for path in wanted)
+    has_escapes = bool(records["text"].str.contains("\\", literal=True).any())
+    texts = _texts(members, kinds, has_escapes)
+    return pl.concat([frame.select("row", "keys"), texts, kinds], how="horizontal")
 
 
-def _kind(member: pl.Expr) -> pl.Expr:
-    """The kind of a JSON value (null: missing). An integer is one by its digits, however many."""
+def _kind(column: str) -> pl.Expr:
+    """The kind of JSON values (null: missing). An integer is one by its digits, however many."""
+    member = pl.col(column)
     starts = member.str.starts_with
     return (
         pl.when(member.is_null())
@@ -182,12 +202,26 @@ def _kind(member: pl.Expr) -> pl.Expr:
     )
 
 
-def _text(member: pl.Series) -> pl.Series:
-    """A JSON value as its text: strings without quotes and escapes, everything else as it is; null is null."""
-    unquoted = pl.when(pl.col("member") != "null").then(pl.col("member").str.strip_prefix('"').str.strip_suffix('"'))
-    is_escaped = pl.col("member").str.starts_with('"') & pl.col("member").str.contains("\\", literal=True)
-    frame = member.to_frame("member").select(unquoted.alias(member.name), is_escaped.fill_null(False).alias("escaped"))
-    text, rows = frame[member.name], frame["escaped"].arg_true()
+def _texts(members: pl.DataFrame, kinds: pl.DataFrame, has_escapes: bool) -> pl.DataFrame:
+    """JSON values as their texts: strings without quotes and escapes, everything else as it is; null is null."""
+    texts: list[pl.Expr] = []
+    for name, kind in zip(members.columns, kinds, strict=True):
+        found, text = kind.unique().to_list(), pl.col(name)
+        if "string" in found:
+            text = text.str.strip_chars('"')  # inside, a quote stands behind a backslash: see `_unescaped`
+        if "null" in found:
+            text = pl.when(pl.col(name) != "null").then(text)
+        texts.append(text.alias(name))
+    plain = members.select(texts)
+    if not has_escapes:
+        return plain
+    return pl.DataFrame([_unescaped(text, members[text.name]) for text in plain])
+
+
+def _unescaped(text: pl.Series, member: pl.Series) -> pl.Series:
+    """`text` with the strings that hold a backslash as they mean it."""
+    is_escaped = member.str.starts_with('"') & member.str.contains("\\", literal=True)
+    rows = is_escaped.fill_null(False).arg_true()
     if rows.is_empty():
         return text
     escaped = pl.DataFrame({"row": rows, "text": member.gather(rows)})
@@ -241,7 +275,7 @@ def elements(rows: pl.DataFrame, place: Path) -> pl.DataFrame:
         pl.col("kind").replace_strict(KINDS, default=MISSING, return_dtype=pl.String),
         length=pl.col("length").cast(pl.Int64),
         texts=pl.col("texts").cast(pl.List(pl.String)),
-        parts=pl.int_ranges(pl.col("texts").list.len().fill_null(0).cast(pl.Int64)),
+        parts=pl.int_ranges(pl.col("texts").list.len().cast(pl.Int64)),
     )
     return found.explode("texts", "parts", empty_as_null=True).select(
         "row", "kind", "length", part=pl.col("parts").cast(pl.Int32), text=pl.col("texts")

@@ -141,6 +141,8 @@ def _unwrapped(rows: pl.DataFrame, contract: Contract) -> list[tuple[Shape, str 
             groups.append((envelope.TOMBSTONE, None, chosen))
         elif kind != "OBJECT":
             groups.append((Shape(Form.BROKEN, reason=strict_json.OBJECT), None, chosen))
+        elif keys and len(names) != len(str(keys).split("\x1f")):
+            groups.append((Shape(Form.BROKEN, reason=strict_json.UNIQUE_KEYS), None, chosen))
         else:
             groups.append((_shape(names, contract, ("payload",)), None if schema is None else str(schema), chosen))
     return groups
@@ -161,7 +163,11 @@ def _read_rows(
         deleted = pl.col("deleted").str.to_lowercase() == "true"
         op = pl.when(deleted).then(pl.lit("d")).otherwise(pl.col("op").fill_null("u"))
         frame = frame.with_columns(op=op, keys=_without_marks(frame["keys"]))
-    _finish(frame, {} if schema is None else from_schema(schema, None), result)
+        is_known = pl.col("op").is_in(envelope.ROW_OPERATIONS)
+        result.broken.update(dict.fromkeys(frame.filter(~is_known)["row"].to_list(), envelope.KNOWN_OPERATION))
+        frame = frame.filter(is_known)
+    twice = extract.ambiguous_rows(rows, shape.prefix, paths)
+    _finish(frame, {} if schema is None else from_schema(schema, None), twice, result)
 
 
 def _read_envelopes(
@@ -188,15 +194,16 @@ def _read_envelopes(
         if mine.is_empty():
             continue
         prefix = (*shape.prefix, image)
-        fields = extract.extract_json(rows.join(mine, on="row", how="semi"), prefix, paths, ())
-        fields = extract.overrule(fields, dict(exact), prefix, paths)
+        imaged = rows.join(mine, on="row", how="semi")
+        fields = extract.overrule(extract.extract_json(imaged, prefix, paths, ()), exact, prefix, paths)
         semantics = {} if schema is None else from_schema(schema, image) or from_schema(schema, "after")
-        _finish(fields.join(mine, on="row"), semantics, result)
+        twice = extract.ambiguous_rows(imaged, prefix, paths)
+        _finish(fields.join(mine, on="row"), semantics, twice, result)
     truncates = head.filter(pl.col("op") == envelope.TRUNCATE).select(meta)
     if not truncates.is_empty():
         nothing = [pl.lit(None, pl.String).alias(text_column(path)) for path in dict.fromkeys(paths)]
         missing = [pl.lit(extract.MISSING).alias(kind_column(path)) for path in dict.fromkeys(paths)]
-        _finish(truncates.with_columns(*nothing, *missing, keys=pl.lit(None, pl.String)), {}, result)
+        _finish(truncates.with_columns(*nothing, *missing, keys=pl.lit(None, pl.String)), {}, [], result)
 
 
 def _explode(
@@ -217,6 +224,9 @@ def _explode(
     outer = [path for path in paths if path[0] == "$"]
     numbered = parts.select("row", "part", "text").with_row_index("unit").with_columns(pl.col("unit").cast(pl.Int64))
     fields = extract.extract_json(numbered.select(row="unit", text="text"), (), inner, ())
+    twice = numbered.join(fields.filter(extract.duplicated_keys(fields["keys"])), left_on="unit", right_on="row", how="semi")
+    result.broken.update(dict.fromkeys(twice["row"].to_list(), strict_json.UNIQUE_KEYS))
+    numbered = numbered.join(twice, on="row", how="anti")
     by_unit = {
         unit: extract.walk(exact[row], (*shape.prefix, *place))[part]
         for unit, row, part in numbered.select("unit", "row", "part").iter_rows()
@@ -234,8 +244,8 @@ def _explode(
     result.units.append(Units(frame.drop("unit").rename({"record": "row"})))
 
 
-def _finish(frame: pl.DataFrame, semantics: Mapping[str, Semantic], result: Sorted) -> None:
-    twice = frame.filter(extract.duplicated_keys(frame["keys"]))["row"].to_list()
+def _finish(frame: pl.DataFrame, semantics: Mapping[str, Semantic], ambiguous: Sequence[int], result: Sorted) -> None:
+    twice = [*frame.filter(extract.duplicated_keys(frame["keys"]))["row"].to_list(), *ambiguous]
     if twice:
         result.broken.update(dict.fromkeys(twice, strict_json.UNIQUE_KEYS))
         frame = frame.filter(~pl.col("row").is_in(twice))

@@ -120,7 +120,7 @@ class _Builder:
     def build(self, text: str) -> Document:
         documents = 0
         for event in yaml.parse(text, Loader=_Parser):
-            line = event.start_mark.line + 1
+            line = 1 if event.start_mark is None else event.start_mark.line + 1
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:

@@ -269,12 +269,12 @@ class Commit:
         return self._filesystem.open_output_stream(path)
 
     def delete_file(self, path: str) -> None:
-        """Remove a data file that no commit names."""
-        if isinstance(self._filesystem, pa_fs.LocalFileSystem):
-            (Path(self.table.uri) / path).unlink(missing_ok=True)
-            return
-        with suppress(FileNotFoundError):
-            self._filesystem.delete_file(path)
+        """Remove a data file that no commit names; one that cannot be removed is left to vacuum."""
+        with suppress(OSError):
+            if isinstance(self._filesystem, pa_fs.LocalFileSystem):
+                (Path(self.table.uri) / path).unlink(missing_ok=True)
+            else:
+                self._filesystem.delete_file(path)
 
     def _refuse_another_schema(self, frame: pl.DataFrame) -> None:
         wanted = dict(self.table.layout.columns)

@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,8 @@ def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise LakeError(
             f"{path}: cannot be written: {os.strerror(error.errno or 0)}.",
             fix="Point AURA_HOME at a place you may write to, with room left.",

@@ -17,7 +17,7 @@ from aura_lake.steps.blocks import blocked_tables
 from aura_lake.steps.load import load
 from aura_lake.steps.publish import MANIFEST, publish
 from aura_lake.warehouse.dbt_runner import TestResult
-from aura_lake.warehouse.tables import LOADED, source_table, table_specs
+from aura_lake.warehouse.tables import LOADED, source_tables, table_specs
 from aura_lake.warehouse.warehouse import Warehouse
 
 
@@ -43,7 +43,7 @@ def refresh_gold(bench: Workbench, models: GoldModels, voice: Telling) -> GoldRe
         voice.say("held", f"{table} is not published: {reason}", table=table)
     with bench.warehouse() as warehouse:
         warehouse.prepare(table_specs())
-        loaded = [_load(bench, warehouse, name, voice) for name in LOADED if source_table(name) not in blocked]
+        loaded = [_load(bench, warehouse, name, voice) for name in LOADED if not blocked.keys() & source_tables(name)]
         if not any(loaded) and _is_current(bench, models, warehouse, blocked):
             voice.done("nothing new")
             return GoldRefresh(False, _held_models(models, blocked), blocked, published_at=_published_at(bench))
@@ -79,7 +79,7 @@ def _load(bench: Workbench, warehouse: Warehouse, name: str, voice: Telling) -> 
 def _held_models(models: GoldModels, blocked: Mapping[str, str]) -> dict[str, str]:
     held = {}
     for name in models.marts:
-        above = sorted({source_table(table) for table in models.tables_below(name)} & blocked.keys())
+        above = sorted({source for table in models.tables_below(name) for source in source_tables(table)} & blocked.keys())
         if above:
             held[name] = " ".join(f"{table}: {blocked[table]}" for table in above)
     return held

@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aura_lake.errors import SettingsError
+from aura_lake.errors import LakeError, SettingsError
 from aura_lake.settings import Settings
 
 #: Shorter keys can be guessed; 32 bytes is the output length of SHA-256 (RFC 2104, section 3).
@@ -51,17 +51,28 @@ def read_key(settings: Settings) -> tuple[HashKey, bool]:
     path = Path(settings.home) / "secrets" / "pii.key"
     if path.is_file():
         return HashKey(path.read_bytes()), False
+    try:
+        return _made_once(path)
+    except OSError as error:
+        raise LakeError(
+            f"{path}: the key for personal values cannot be made: {os.strerror(error.errno or 0)}.",
+            fix="Point AURA_HOME at a place you may write to, with room left; or set AURA_PII_KEY.",
+        ) from error
+
+
+def _made_once(path: Path) -> tuple[HashKey, bool]:
+    """A new key in `path`, or the one that another process put there first."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     secret = secrets.token_hex(32).encode()
-    temporary = path.with_suffix(f".{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = path.with_suffix(f".{secrets.token_hex(4)}")
     try:
-        os.link(temporary, path)  # the first of two processes wins; the other reads what it wrote
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
     except FileExistsError:
         return HashKey(path.read_bytes()), False
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return HashKey(secret), True

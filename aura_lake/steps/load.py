@@ -15,24 +15,24 @@ from aura_lake.lake import Lake
 from aura_lake.layouts import TOUCHPOINTS
 from aura_lake.steps.attribute import with_columns
 from aura_lake.steps.fold import versions
-from aura_lake.warehouse.tables import LOADED, columns_of, source_table
+from aura_lake.warehouse.tables import LOADED, columns_of, source_tables
 from aura_lake.warehouse.warehouse import NEVER, LoadReport, TableSpec, Warehouse
 
 
 def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
     """Bring one warehouse table up to its silver table; None where there is nothing new or no such table
     in the shop."""
-    if source_table(name) not in lake.shop.contracts:
+    if source_tables(name)[0] not in lake.shop.contracts:
         return None
     spec = TableSpec.from_polars(name, pl.Schema(columns_of(name)), LOADED[name])
     read_to = warehouse.watermark(name)
-    if name != "order_touchpoints" and _was_rewritten(lake, lake.contract(source_table(name)), read_to):
+    if name != "order_touchpoints" and _was_rewritten(lake, lake.contract(source_tables(name)[0]), read_to):
         warehouse.reset(spec)  # rows may have gone without a trace in the log
         read_to = NEVER
     if name == "order_touchpoints":
         goal, rows, touched = _touchpoints(lake, read_to)
     else:
-        goal, rows, touched = _folded(lake, lake.contract(source_table(name)), name, read_to)
+        goal, rows, touched = _folded(lake, lake.contract(source_tables(name)[0]), name, read_to)
     if goal <= read_to:
         return None
     rows = with_columns(rows, columns_of(name))
@@ -53,7 +53,7 @@ def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> tuple[in
     """(batch the state stands at, its rows, keys that changed since `read_to`)."""
     current, history = lake.current(contract), lake.history(contract)
     goal = current.watermark(LOG)
-    columns = list(columns_of(source_table(name)))
+    columns = list(columns_of(source_tables(name)[0]))
     there = [column for column in columns if column in history.layout.columns]
     rows = versions(history, there) if name.endswith("_history") else current.scan().select(there)
     return goal, rows, _touched_keys(lake.log(contract), history, contract, read_to, goal)

@@ -22,7 +22,7 @@ from aura_lake.delta.layout import Layout
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.warehouse.dbt_runner import DbtGold, DbtReport
-from aura_lake.warehouse.tables import LOADED, source_table
+from aura_lake.warehouse.tables import LOADED, source_tables
 from aura_lake.warehouse.warehouse import PERIOD_COLUMN, UNDATED, Warehouse
 
 #: The document that says which versions belong together.
@@ -53,7 +53,7 @@ def publish(
     """
     started = time.monotonic()
     warehouse.release()
-    sources = sorted(name for name in LOADED if source_table(name) in held)
+    sources = sorted(name for name in LOADED if held.keys() & source_tables(name))
     excluded = [f"source:silver.{name}+" for name in sources]
     build = gold.build(exclude=excluded or None, full_refresh=full_refresh)
     models = [model.name for model in build.models if model.status == "success"]
@@ -122,7 +122,7 @@ def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str])
         if is_folded(contract):
             tables[f"silver.{name}"] = lake.current(contract).version
             tables[f"silver.{name}_history"] = lake.history(contract).version
-    if "orders" not in held and lake.touchpoints().exists:
+    if not held.keys() & source_tables("order_touchpoints") and lake.touchpoints().exists:
         tables["silver.order_touchpoints"] = lake.touchpoints().version
     document = {"published_at": datetime.now(UTC).isoformat(), "tables": tables, "held": dict(held)}
     if {**before, "published_at": None} != {**document, "published_at": None}:

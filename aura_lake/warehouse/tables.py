@@ -38,6 +38,7 @@ def columns_of(name: str) -> dict[str, pl.DataType]:
     return columns
 
 
-def source_table(name: str) -> str:
-    """The silver table whose contract a loaded table depends on."""
-    return {"users_history": "users", "order_touchpoints": "orders"}.get(name, name)
+def source_tables(name: str) -> tuple[str, ...]:
+    """The tables of the shop that a loaded table is made of; the first gives it its rows."""
+    made_of = {"users_history": ("users",), "order_touchpoints": ("orders", "order_items", "clickstream")}
+    return made_of.get(name, (name,))

@@ -74,6 +74,14 @@
 {%- endmacro %}
 
 
+{#- Condition of a row that no table holds: its key, too, is only written when it is read. -#}
+{% macro if_it_is_read(key) -%}
+    {%- if is_incremental() -%}
+    where {{ key_hash(key) }} in ({{ keys_to_read() }})
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#- Hashes of what a CTE refers to, for read_rows of the table that is referred to. -#}
 {% macro hashes_of(column, cte) -%}
     select {{ key_hash(column) }} from {{ cte }} where {{ column }} is not null

@@ -71,6 +71,12 @@ def test_case_021_an_unknown_operation_is_quarantined_and_never_upserts(lake: Sm
     assert lake.broken_rules() == ["change_operation_is_known"]
 
 
+def test_case_021_nor_does_an_unknown_operation_of_a_flattened_change(lake: SmallLake) -> None:
+    lake.arrive("1.jsonl", flat("x", 10, "a", "x"), flat("c", 10, "b", "x"))
+    assert lake.rows() == [("b", "x", None)]
+    assert lake.broken_rules() == ["change_operation_is_known"]
+
+
 CONTROL = {
     "heartbeat": {"ts_ms": 1795262493693},
     "transaction_metadata": {"status": "END", "id": "571:53195832", "ts_ms": 1, "event_count": 2, "data_collections": []},

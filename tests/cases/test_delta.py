@@ -18,6 +18,7 @@ from tests.small_lake import SmallLake
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.layout import CONFIGURATION, Layout
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.upkeep import KEEP_HOURS
 from aura_lake.errors import CommitConflict, LakeError, WatermarkError
 from aura_lake.ledger.count import count
 
@@ -212,10 +213,10 @@ def test_case_089_also_an_empty_commit_under_newer_ones_is_found(table: LakeTabl
 
 
 def test_case_090_a_vacuum_beside_a_writer_takes_nothing_from_it(table: LakeTable) -> None:
-    assert CONFIGURATION["delta.deletedFileRetentionDuration"] == "interval 7 days", "168 hours"
+    assert KEEP_HOURS >= 168
     with Commit(table) as commit:
         commit.add(rows("being written"))
-        vacuumed = DeltaTable(table.uri).vacuum(retention_hours=168, dry_run=False, full=True)
+        vacuumed = DeltaTable(table.uri).vacuum(retention_hours=KEEP_HOURS, dry_run=False, full=True)
         assert vacuumed == []
         commit.publish({"bronze/x": (0, 1)})
     assert names_in(table) == ["being written", "first"]
@@ -227,6 +228,7 @@ import polars as pl
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.layout import Layout
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.upkeep import KEEP_HOURS
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 layout = Layout({"name": pl.String(), "amount": pl.Decimal(18, 4), "day": pl.String()}, ("day",))
 frame = pl.DataFrame({"name": ["second"], "amount": [None], "day": ["2026-01-01"]}, schema=layout.columns)

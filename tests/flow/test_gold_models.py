@@ -186,6 +186,20 @@ def test_an_order_that_moves_to_another_month_leaves_the_old_one(gold: Gold) -> 
     assert gold.warehouse.read("fct_sales_revenue", ["2024-02"]).num_rows == 0
 
 
+def test_the_unknown_members_stay_beside_a_user_and_a_product_of_that_name(gold: Gold) -> None:
+    known = {"user_id": "unknown", "city": "Bonn", "valid_from": at(1), "valid_to": None, "is_current": True}
+    for row in (known, known | {"city": "Trier"}):
+        gold.shop.put("users", ("unknown",), {"user_id": "unknown"})
+        gold.shop.put("users_history", ("unknown",), [row])
+        gold.shop.put("products", ("unknown",), {"product_id": "unknown", "brand": row["city"]})
+        gold.load()
+        gold.build()
+    customers = gold.warehouse.query("select user_id, city from gold.dim_customers order by all").to_pylist()
+    assert [tuple(row.values()) for row in customers] == [("u", "Bonn"), ("unknown", "Trier"), (None, None)]
+    products = gold.warehouse.query("select product_id, brand from gold.dim_products order by all").to_pylist()
+    assert [tuple(row.values()) for row in products] == [("p", "Acme"), ("unknown", "Trier"), (None, None)]
+
+
 def test_another_time_zone_or_currency_recomputes_every_order(gold: Gold, tmp_path: Path) -> None:
     # 23:00 UTC on 31 March: April in Berlin, March in São Paulo.
     gold.shop.put("orders", ("b",), order("b", at(31, hour=23, month=3)))
@@ -195,7 +209,8 @@ def test_another_time_zone_or_currency_recomputes_every_order(gold: Gold, tmp_pa
     there = {"shop_time_zone": "America/Sao_Paulo", "shop_currency": "BRL", "shop_tables": sorted(SPECS)}
     gold.dbt = DbtGold(PROJECT, tmp_path / "dbt", "duckdb", gold.dbt.env, there)
     gold.build()
-    assert gold.changed()["fct_sales_revenue"] == ["2024-02", "2024-03", "2024-04"]
+    changed = {fact: ["2024-02", "2024-03", "2024-04"] for fact in FACTS}
+    assert gold.changed() == changed | {"dim_date": [None]}
     rows = gold.warehouse.query("select order_id, order_date::text as day, currency from gold.fct_orders order by all")
     assert [tuple(row.values()) for row in rows.to_pylist()] == [("a", "2024-02-10", "BRL"), ("b", "2024-03-31", "BRL")]
     gold.build()

@@ -32,32 +32,29 @@ known_customers as (
 
 ),
 
-{% if not is_incremental() %}
-    unknown_member as (
+unknown_member as (
 
-        select
-            {{ key_hash("'unknown'") }} as _key_hash,
-            'unknown' as customer_key,
-            cast(null as varchar) as user_id,
-            cast(null as varchar) as city,
-            cast(null as varchar) as state,
-            cast(null as varchar) as zip_code,
-            cast(null as varchar) as region,
-            cast(null as varchar) as country,
-            false as is_current,
-            cast(null as timestamp) as valid_from,
-            cast(null as timestamp) as valid_to
+    select
+        {{ key_hash("'unknown'") }} as _key_hash,
+        'unknown' as customer_key,
+        cast(null as varchar) as user_id,
+        cast(null as varchar) as city,
+        cast(null as varchar) as state,
+        cast(null as varchar) as zip_code,
+        cast(null as varchar) as region,
+        cast(null as varchar) as country,
+        false as is_current,
+        cast(null as timestamp) as valid_from,
+        cast(null as timestamp) as valid_to
+    {{ if_it_is_read("'unknown'") }}
 
-    ),
-{% endif %}
+),
 
 customers as (
 
     select * from known_customers
-    {% if not is_incremental() %}
-        union all
-        select * from unknown_member
-    {% endif %}
+    union all
+    select * from unknown_member
 
 )
 

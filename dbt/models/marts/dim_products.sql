@@ -20,28 +20,25 @@ known_products as (
 
 ),
 
-{% if not is_incremental() %}
-    unknown_member as (
+unknown_member as (
 
-        select
-            {{ key_hash("'unknown'") }} as _key_hash,
-            'unknown' as product_key,
-            cast(null as varchar) as product_id,
-            cast(null as varchar) as product_name,
-            cast(null as varchar) as category,
-            cast(null as varchar) as brand,
-            cast(null as decimal(18, 4)) as list_price
+    select
+        {{ key_hash("'unknown'") }} as _key_hash,
+        'unknown' as product_key,
+        cast(null as varchar) as product_id,
+        cast(null as varchar) as product_name,
+        cast(null as varchar) as category,
+        cast(null as varchar) as brand,
+        cast(null as decimal(18, 4)) as list_price
+    {{ if_it_is_read("'unknown'") }}
 
-    ),
-{% endif %}
+),
 
 all_products as (
 
     select * from known_products
-    {% if not is_incremental() %}
-        union all
-        select * from unknown_member
-    {% endif %}
+    union all
+    select * from unknown_member
 
 )
 
