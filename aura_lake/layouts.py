@@ -123,7 +123,9 @@ def current_layout(contract: Contract) -> Layout:
 def history_layout(contract: Contract) -> Layout:
     """Every distinct change of every key; rows with `_is_version` are the versions people see."""
     return Layout(
-        columns={**VERSION, **table_columns(contract)}, partition_by=("_bucket",), statistics=("_moved_lsn", "_gone_lsn")
+        columns={**VERSION, **table_columns(contract)},
+        partition_by=("_bucket",),
+        statistics=("_moved_lsn", "_gone_lsn"),
     )
 
 

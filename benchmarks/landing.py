@@ -31,7 +31,9 @@ def run(scale: str, *, spark: bool) -> Report:
     figures = measure(cases)
     if spark:
         peers = [
-            Case(f"PySpark read.text, to {kind}", "benchmarks.spark:land", {"folder": lines, "warm": warm, "kind": kind})
+            Case(
+                f"PySpark read.text, to {kind}", "benchmarks.spark:land", {"folder": lines, "warm": warm, "kind": kind}
+            )
             for kind in ("parquet", "delta")
         ]
         figures += measure(peers, rounds=1)

@@ -104,7 +104,13 @@ def table(report: Report) -> str:
     names = sorted({name for figure in report.figures for name in figure.facts})
     head = ["", "CPU s", "wall s", "peak MB", *names]
     rows = [
-        [f.label, f"{f.cpu_seconds:.2f}", f"{f.wall_seconds:.2f}", f"{f.peak_mb:.0f}", *(_cell(f.facts.get(n)) for n in names)]
+        [
+            f.label,
+            f"{f.cpu_seconds:.2f}",
+            f"{f.wall_seconds:.2f}",
+            f"{f.peak_mb:.0f}",
+            *(_cell(f.facts.get(n)) for n in names),
+        ]
         for f in report.figures
     ]
     widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]

@@ -49,7 +49,7 @@ def change(
     return {**image, "source": source, "op": op, "ts_ms": seconds * 1000, **more}
 
 
-def write_lines(folder: Path, name: str, values: Iterable[Mapping[str, Any] | None | bytes]) -> Path:
+def write_lines(folder: Path, name: str, values: Iterable[Mapping[str, Any] | bytes | None]) -> Path:
     """A JSON Lines object of these values (bytes stand as they are)."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tests.changes import feed, write_lines
 
 from aura_lake.contracts.contract import Contract, Format, Shop
 from aura_lake.contracts.verdicts import UNIT, standing_rows
@@ -21,6 +20,7 @@ from aura_lake.steps.fold import FoldReport, fold
 from aura_lake.steps.judge import JudgeReport, judge
 from aura_lake.steps.land import LandReport, land
 from aura_lake.steps.rebuild import rebuild
+from tests.changes import feed, write_lines
 
 Value = Mapping[str, Any] | None | bytes
 

@@ -67,7 +67,9 @@ def derive_versions(
     whole = pl.concat([told, rest], how="diagonal").with_columns(pl.col(flag).fill_null(False) for flag in flags)
     real = whole.filter(pl.col("_is_asked") & ~pl.col("_is_synthetic"))
     order = [*VERSION, *columns]
-    absent = [pl.lit(None, VERSION[name]).alias(name) for name in ("valid_from", "valid_to") if name not in real.columns]
+    absent = [
+        pl.lit(None, VERSION[name]).alias(name) for name in ("valid_from", "valid_to") if name not in real.columns
+    ]
     return real.with_columns(absent).select(order)
 
 
@@ -86,7 +88,9 @@ def _with_truncates(changes: pl.DataFrame, truncates: pl.DataFrame, key: list[st
     real = changes.with_columns(_is_synthetic=pl.lit(False))
     if truncates.is_empty():
         return real
-    marks = truncates.select(*POSITION, "part", *CHANGE).with_columns(_is_valid=pl.lit(True), _is_synthetic=pl.lit(True))
+    marks = truncates.select(*POSITION, "part", *CHANGE).with_columns(
+        _is_valid=pl.lit(True), _is_synthetic=pl.lit(True)
+    )
     every = changes.select(key).unique().join(marks, how="cross")
     return pl.concat([real, every], how="diagonal")
 

@@ -70,9 +70,7 @@ def type_rule(column: Column) -> str:
     return f"{column.name}_{RULE_WORDS.get(column.logical_type, 'has_its_type')}"
 
 
-def cast_field(
-    text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None, time_zone: str
-) -> Cast:
+def cast_field(text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None, time_zone: str) -> Cast:
     """The field as the column's type.
 
     `text`/`kind` as in `extract`. Null and missing are null and break nothing (whether the column is
@@ -153,7 +151,8 @@ def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semanti
         if encoding == "base64" and semantic.scale is None:
             breaks[SCALE_IS_KNOWN] = encoded
     # Polars rounds what does not fit the scale; such texts, and those with exponents, are read one by one.
-    plain = r"^-?[0-9]{1,%d}(?:\.[0-9]{0,%d}0*)?$" % (dtype.precision - dtype.scale, dtype.scale)
+    whole = dtype.precision - dtype.scale
+    plain = rf"^-?[0-9]{{1,{whole}}}(?:\.[0-9]{{0,{dtype.scale}}}0*)?$"
     is_plain = text.str.contains(plain).fill_null(True)
     values = text.set(~is_plain, None).cast(dtype, strict=False)
     notes = {}
@@ -225,7 +224,11 @@ def decode_variable_decimal(text: str) -> str | None:
         parts = json.loads(text)
     except ValueError:
         return None
-    if not isinstance(parts, dict) or not isinstance(parts.get("scale"), int) or not isinstance(parts.get("value"), str):
+    if (
+        not isinstance(parts, dict)
+        or not isinstance(parts.get("scale"), int)
+        or not isinstance(parts.get("value"), str)
+    ):
         return None
     return decode_decimal(parts["value"], parts["scale"])
 
@@ -309,5 +312,3 @@ def _in_zone(naive: pl.Series, time_zone: str) -> pl.Series:
         return naive.dt.replace_time_zone("UTC")
     placed = naive.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
     return placed.dt.convert_time_zone("UTC")
-
-

@@ -66,7 +66,9 @@ class Judge:
         del columns["log_batch"]
         return columns
 
-    def _set_aside(self, aside: Mapping[int, tuple[str, str | None, list[str]]], numbered: pl.DataFrame) -> pl.DataFrame:
+    def _set_aside(
+        self, aside: Mapping[int, tuple[str, str | None, list[str]]], numbered: pl.DataFrame
+    ) -> pl.DataFrame:
         verdicts = pl.DataFrame(
             [(row, *verdict) for row, verdict in aside.items()],
             schema={"row": pl.Int64, "verdict": pl.String, "reason": pl.String, "broken_rules": pl.List(pl.String)},
@@ -262,8 +264,10 @@ class _Judging:
         distinct = keys.drop_nulls().unique()
         unknown = [sorted(set(text.split("\x1f")) - self._judge._known - {""}) for text in distinct.to_list()]
         if not any(unknown):
-            return pl.Series([[]], dtype=pl.List(pl.String)).new_from_index(0, len(keys)) if len(keys) else pl.Series(
-                [], dtype=pl.List(pl.String)
+            return (
+                pl.Series([[]], dtype=pl.List(pl.String)).new_from_index(0, len(keys))
+                if len(keys)
+                else pl.Series([], dtype=pl.List(pl.String))
             )
         lookup = pl.DataFrame({"keys": distinct, "unknown": pl.Series(unknown, dtype=pl.List(pl.String))})
         joined = self._frame.select("keys").join(lookup, on="keys", how="left", maintain_order="left")

@@ -149,7 +149,12 @@ def _unwrapped(rows: pl.DataFrame, contract: Contract) -> list[tuple[Shape, str 
 
 
 def _read_rows(
-    rows: pl.DataFrame, shape: Shape, schema: str | None, paths: Sequence[Path], exact: Mapping[int, Any], result: Sorted
+    rows: pl.DataFrame,
+    shape: Shape,
+    schema: str | None,
+    paths: Sequence[Path],
+    exact: Mapping[int, Any],
+    result: Sorted,
 ) -> None:
     if shape.form is Form.ENVELOPE:
         _read_envelopes(rows, shape, schema, paths, exact, result)
@@ -171,7 +176,12 @@ def _read_rows(
 
 
 def _read_envelopes(
-    rows: pl.DataFrame, shape: Shape, schema: str | None, paths: Sequence[Path], exact: Mapping[int, Any], result: Sorted
+    rows: pl.DataFrame,
+    shape: Shape,
+    schema: str | None,
+    paths: Sequence[Path],
+    exact: Mapping[int, Any],
+    result: Sorted,
 ) -> None:
     """A delete tells its row in `before`, everything else in `after`."""
     beside = [place for places in _ENVELOPE_META.values() for place in places]
@@ -207,7 +217,12 @@ def _read_envelopes(
 
 
 def _explode(
-    rows: pl.DataFrame, shape: Shape, contract: Contract, paths: Sequence[Path], exact: Mapping[int, Any], result: Sorted
+    rows: pl.DataFrame,
+    shape: Shape,
+    contract: Contract,
+    paths: Sequence[Path],
+    exact: Mapping[int, Any],
+    result: Sorted,
 ) -> None:
     """One unit an element; an empty or absent array is one ignored, an unreadable one is one quarantined."""
     assert contract.array is not None
@@ -224,7 +239,9 @@ def _explode(
     outer = [path for path in paths if path[0] == "$"]
     numbered = parts.select("row", "part", "text").with_row_index("unit").with_columns(pl.col("unit").cast(pl.Int64))
     fields = extract.extract_json(numbered.select(row="unit", text="text"), (), inner, ())
-    twice = numbered.join(fields.filter(extract.duplicated_keys(fields["keys"])), left_on="unit", right_on="row", how="semi")
+    twice = numbered.join(
+        fields.filter(extract.duplicated_keys(fields["keys"])), left_on="unit", right_on="row", how="semi"
+    )
     result.broken.update(dict.fromkeys(twice["row"].to_list(), strict_json.UNIQUE_KEYS))
     numbered = numbered.join(twice, on="row", how="anti")
     by_unit = {
@@ -239,7 +256,9 @@ def _explode(
     if outer:
         whole = extract.extract_json(rows, shape.prefix, [path[1:] for path in outer], None)
         whole = extract.overrule(whole, dict(exact), shape.prefix, [path[1:] for path in outer]).drop("keys")
-        renamed = {text_column(p[1:]): text_column(p) for p in outer} | {kind_column(p[1:]): kind_column(p) for p in outer}
+        renamed = {text_column(p[1:]): text_column(p) for p in outer} | {
+            kind_column(p[1:]): kind_column(p) for p in outer
+        }
         frame = frame.join(whole.rename({"row": "record", **renamed}), on="record")
     result.units.append(Units(frame.drop("unit").rename({"record": "row"})))
 

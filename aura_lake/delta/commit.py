@@ -185,8 +185,8 @@ class Commit:
         return PartFile(self, partition, self._data_schema)
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Write a frame; what goes into one partition shares a file. Its columns and types must be the layout's exactly:
-        an append that casts would truncate 1.5 to 1 in silence."""
+        """Write a frame; what goes into one partition shares a file. Its columns and types must be the layout's
+        exactly: an append that casts would truncate 1.5 to 1 in silence."""
         self._refuse_another_schema(frame)
         if frame.is_empty():
             return
@@ -211,13 +211,9 @@ class Commit:
             self._rows_removed += row["num_records"]
             values = {name: row[f"partition.{name}"] for name in by}
             texts = {name: None if value is None else str(value) for name, value in values.items()}
-            self._removes.append(
-                RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], texts)
-            )
+            self._removes.append(RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], texts))
 
-    def publish(
-        self, watermarks: Mapping[str, tuple[int, int]], *, metadata: Mapping[str, str] | None = None
-    ) -> int:
+    def publish(self, watermarks: Mapping[str, tuple[int, int]], *, metadata: Mapping[str, str] | None = None) -> int:
         """Commit everything; the table's new version.
 
         `watermarks` gives for each upstream (read to so far, read to now). Raises WatermarkError where

@@ -161,7 +161,8 @@ class LakeTable:
             raise LakeError(
                 f"{self.uri}: the table holds {count} rows, and its last commit by Aura Lake left {told}: another "
                 "tool restored it or wrote to it.",
-                fix="Restore it to the version of that commit; a table of silver can also be rebuilt: `aura rebuild TABLE`.",
+                fix="Restore it to the version of that commit; a table of silver can also be rebuilt: "
+                "`aura rebuild TABLE`.",
             )
         return count
 
@@ -195,8 +196,7 @@ class LakeTable:
         `min.<column>` and `max.<column>`. Empty, with `path` alone, where there are none."""
         if self._table is None:
             return pl.DataFrame(schema={"path": pl.String, "num_records": pl.Int64})
-        actions = pl.DataFrame(pa.table(self._table.get_add_actions(flatten=True)))
-        return actions
+        return pl.DataFrame(pa.table(self._table.get_add_actions(flatten=True)))
 
     def scan(self) -> pl.LazyFrame:
         """All rows, lazily, columns in the layout's order; one that the layout gained since the last write is

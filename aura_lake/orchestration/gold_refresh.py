@@ -79,7 +79,9 @@ def _load(bench: Workbench, warehouse: Warehouse, name: str, voice: Telling) -> 
 def _held_models(models: GoldModels, blocked: Mapping[str, str]) -> dict[str, str]:
     held = {}
     for name in models.marts:
-        above = sorted({source for table in models.tables_below(name) for source in source_tables(table)} & blocked.keys())
+        above = sorted(
+            {source for table in models.tables_below(name) for source in source_tables(table)} & blocked.keys()
+        )
         if above:
             held[name] = " ".join(f"{table}: {blocked[table]}" for table in above)
     return held

@@ -44,8 +44,7 @@ def read_key(settings: Settings) -> tuple[HashKey, bool]:
         return HashKey(secret), False
     if not settings.is_local:
         raise SettingsError(
-            f"AURA_PII_KEY is not set, and the lake is {settings.home}: a key kept beside the data "
-            "would hide nothing.",
+            f"AURA_PII_KEY is not set, and the lake is {settings.home}: a key kept beside the data would hide nothing.",
             fix="Set AURA_PII_KEY (32 bytes or more) from your secret store.",
         )
     path = Path(settings.home) / "secrets" / "pii.key"

@@ -92,9 +92,7 @@ def attribute(lake: Lake) -> AttributeReport:
         commit.add(restated)
         commit.add(_gone(standing, rows, touched, batch))
         commit.publish({**moved, ATTRIBUTION: (batch - 1, batch)})
-    return AttributeReport(
-        rows.height, rows["occurred_at"].count(), restated.height, batch, time.monotonic() - started
-    )
+    return AttributeReport(rows.height, rows["occurred_at"].count(), restated.height, batch, time.monotonic() - started)
 
 
 def _stands_at(lake: Lake, contract: Contract) -> int:
@@ -158,7 +156,8 @@ def _clicks_before(lake: Lake, orders: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame(schema=_CLICK)
     contract = lake.contract("clickstream")
     first, last = orders["ordered_at"].min(), orders["ordered_at"].max()
-    assert isinstance(first, datetime) and isinstance(last, datetime)
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
     days = [str(day.date()) for day in pl.datetime_range(first - LOOKBACK, last + timedelta(days=1), "1d", eager=True)]
     rows = standing_rows(lake.log(contract), ["valid"])
     if contract.event_time == "occurred_at":

@@ -178,7 +178,13 @@ def _bucket_groups(touched: set[str], files: pl.DataFrame, placed: pl.DataFrame)
 
 def _fresh_rows(log: LakeTable, contract: Contract, read_to: int, last: int) -> pl.DataFrame:
     """The log rows of the batches (read_to, last] that concern state, of each unit the last judgement."""
-    columns = [*UNIT, "judgement", "outcome", "verdict", *(n for n in VERSION if n.startswith("_") and n in log.layout.columns)]
+    columns = [
+        *UNIT,
+        "judgement",
+        "outcome",
+        "verdict",
+        *(n for n in VERSION if n.startswith("_") and n in log.layout.columns),
+    ]
     columns += [name for name in table_columns(contract) if name not in columns]
     mine = pl.col("log_batch").is_between(read_to + 1, last)
     concerned = pl.col("outcome").is_in(["valid", "quarantined", "truncate"]) | (pl.col("judgement") > 0)

@@ -165,7 +165,9 @@ class Judging:
     ) -> Iterator[pl.DataFrame]:
         """New judgements for the records of objects (`object`, `etag`), of which `units` chooses some."""
         wanted = pl.col("object").is_in(objects["object"].to_list()) & pl.col("etag").is_in(objects["etag"].to_list())
-        numbers = self._log.scan().filter(wanted).group_by(UNIT).agg(pl.col("judgement").max().alias("_number")).collect()
+        numbers = (
+            self._log.scan().filter(wanted).group_by(UNIT).agg(pl.col("judgement").max().alias("_number")).collect()
+        )
         for records in self._records(wanted):
             chosen = records.join(objects, on=["object", "etag"], how="semi")
             if chosen.is_empty():

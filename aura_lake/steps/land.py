@@ -25,9 +25,9 @@ from aura_lake.delta.watermarks import FILES, LANE
 from aura_lake.errors import CommitConflict, WatermarkError
 from aura_lake.lake import Lake
 from aura_lake.layouts import BRONZE
+from aura_lake.outside.chunk import RecordChunk
 from aura_lake.outside.decompress import CorruptObject, Limits
 from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, ObjectStore
-from aura_lake.outside.chunk import RecordChunk
 from aura_lake.outside.records import read_records, store_for
 from aura_lake.outside.s3_environment import s3_settings
 
@@ -293,5 +293,3 @@ class _Batch:
             else:
                 columns.append(pa.nulls(count, column.type))
         return pa.Table.from_arrays(columns, schema=self._schema)
-
-

@@ -34,7 +34,11 @@ def columns_of(name: str) -> dict[str, pl.DataType]:
     source = name.removesuffix("_history")
     columns = {column.silver_name: column.silver_dtype for column in commerce_model()[source].columns}
     if name.endswith("_history"):
-        columns |= {"valid_from": pl.Datetime("us", "UTC"), "valid_to": pl.Datetime("us", "UTC"), "is_current": pl.Boolean()}
+        columns |= {
+            "valid_from": pl.Datetime("us", "UTC"),
+            "valid_to": pl.Datetime("us", "UTC"),
+            "is_current": pl.Boolean(),
+        }
     return columns
 
 

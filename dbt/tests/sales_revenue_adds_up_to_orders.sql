@@ -1,4 +1,4 @@
--- Law 6: the revenue of an order's lines is the order's revenue, to the cent.
+-- Law 6: the revenue of an order's lines is the order's revenue, to the cent; neither is without the other.
 with
 
 sales as (
@@ -25,14 +25,15 @@ sales_by_order as (
 )
 
 select
-    orders.order_id,
+    coalesce(orders.order_id, sales_by_order.order_id) as order_id,
     orders.gross_revenue,
     orders.net_revenue,
     sales_by_order.gross_revenue as sold_gross_revenue,
     sales_by_order.net_revenue as sold_net_revenue
 from orders
-left join sales_by_order
+full outer join sales_by_order
     on orders.order_id = sales_by_order.order_id
 where
-    orders.gross_revenue is distinct from sales_by_order.gross_revenue
+    orders.order_id is distinct from sales_by_order.order_id
+    or orders.gross_revenue is distinct from sales_by_order.gross_revenue
     or orders.net_revenue is distinct from sales_by_order.net_revenue

@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.changes import change, column, things
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Contract
 from aura_lake.errors import LakeError
+from tests.changes import change, column, things
+from tests.small_lake import SmallLake
 
 ID, WORD, SIZE = things().columns
 
@@ -96,7 +96,9 @@ def test_case_044_a_column_whose_type_the_contract_changes_is_judged_again(tmp_p
 
     later = lake.under(things(columns=(ID, WORD, column("size"))))
     later.put("2.jsonl", with_row("c", 20, id="c", size="3 kg"))
-    with pytest.raises(LakeError, match="column 'size' stands as PrimitiveType\\(\"long\"\\) and the contract says") as error:
+    with pytest.raises(
+        LakeError, match="column 'size' stands as PrimitiveType\\(\"long\"\\) and the contract says"
+    ) as error:
         later.run()
     assert "Run `aura rebuild` for the table: it is judged again from bronze." in str(error.value)
     later.rebuild_is_equal()

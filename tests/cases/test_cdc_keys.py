@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.changes import change, things
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.load import load_shop
 from aura_lake.contracts.problems import ContractProblemsError
+from tests.changes import change, things
+from tests.small_lake import SmallLake
 
 
 @pytest.fixture
@@ -39,7 +39,12 @@ def test_case_018_a_truncate_closes_every_row_before_it(lake: SmallLake) -> None
     lake.arrive("1.jsonl", *(change("c", 10 + n, key, "x") for n, key in enumerate("abc")))
     lake.arrive("2.jsonl", change("t", 20, None), change("c", 21, "b", "after"))
     assert lake.rows() == [("b", "after", None)]
-    assert lake.history("id", "word") == [("a", "x", 10, 20), ("b", "x", 11, 20), ("b", "after", 21, None), ("c", "x", 12, 20)]
+    assert lake.history("id", "word") == [
+        ("a", "x", 10, 20),
+        ("b", "x", 11, 20),
+        ("b", "after", 21, None),
+        ("c", "x", 12, 20),
+    ]
     assert lake.verdicts() == {"valid": 5}
     assert lake.rebuild_is_equal()
 
@@ -65,7 +70,9 @@ def test_case_028_a_delete_that_carries_its_key_alone_leaves_the_last_values_in_
 def test_case_029_a_table_of_changes_without_a_key_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text("id: test\n")
     (tmp_path / "audit.odcs.yaml").write_text(AUDIT)
-    with pytest.raises(ContractProblemsError, match=r"audit\.odcs\.yaml:\d+: a table of kind cdc needs a key\.") as error:
+    with pytest.raises(
+        ContractProblemsError, match=r"audit\.odcs\.yaml:\d+: a table of kind cdc needs a key\."
+    ) as error:
         load_shop(tmp_path, "local", {})
     assert "mark the key's columns with primaryKey: true, or write kind: events" in str(error.value)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.changes import change, column, things
 from tests.small_lake import SmallLake
 
@@ -77,7 +78,9 @@ def test_case_024_the_placeholder_is_known_in_every_type(tmp_path: Path, form: s
 
 
 def test_case_025_an_insert_and_an_update_that_leaves_out_fill_within_one_batch(lake: SmallLake) -> None:
-    lake.arrive("1.jsonl", change("c", 10, "a", "long", 1), change("u", 20, "a", LEFT, 2), change("u", 30, "a", LEFT, 3))
+    lake.arrive(
+        "1.jsonl", change("c", 10, "a", "long", 1), change("u", 20, "a", LEFT, 2), change("u", 30, "a", LEFT, 3)
+    )
     assert lake.rows() == [("a", "long", 3)]
     assert lake.folded.held_back == 0
 
@@ -102,7 +105,9 @@ def test_case_026_a_row_that_was_deleted_lends_nothing_to_the_next_of_its_key(la
 
 def test_case_027_a_contract_names_another_placeholder(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path, things(placeholder="<left out>"))
-    lake.arrive("1.jsonl", change("c", 10, "a", LEFT, 1), change("c", 11, "b", "x"), change("u", 20, "b", "<left out>", 2))
+    lake.arrive(
+        "1.jsonl", change("c", 10, "a", LEFT, 1), change("c", 11, "b", "x"), change("u", 20, "b", "<left out>", 2)
+    )
     assert lake.rows() == [("a", LEFT, 1), ("b", "x", 2)]
 
 
@@ -110,7 +115,9 @@ MOVE = [change("c", 10, "old", "long", 1), change("d", 20, "old"), change("c", 2
 
 
 @pytest.mark.parametrize("arrival", list(permutations(range(3))), ids=lambda order: "".join(map(str, order)))
-def test_case_014_a_moved_row_takes_what_it_left_out_from_its_old_key(lake: SmallLake, arrival: tuple[int, ...]) -> None:
+def test_case_014_a_moved_row_takes_what_it_left_out_from_its_old_key(
+    lake: SmallLake, arrival: tuple[int, ...]
+) -> None:
     for number, place in enumerate(arrival):
         lake.arrive(f"{number}.jsonl", MOVE[place])
         filled = {0, 1, 2} == set(arrival[: number + 1])

@@ -8,12 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.changes import change, column, things
-from tests.small_lake import SmallLake
 
 from aura_lake.cdc.order import in_change_order
 from aura_lake.layouts import POSITION
-
+from tests.changes import change, column, things
+from tests.small_lake import SmallLake
 
 MADE_AT = column("made_at", pl.Datetime("us", "UTC"), "timestamp", physical_type="timestamptz")
 

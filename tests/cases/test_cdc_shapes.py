@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from tests.changes import change, column, things
 from tests.small_lake import SmallLake
 
@@ -40,7 +41,9 @@ def test_case_017_flattened_changes_are_read_by_their_marks(lake: SmallLake) -> 
 
 
 def test_case_017_flattened_changes_without_an_operation_upsert_by_position(lake: SmallLake) -> None:
-    lake.arrive("1.jsonl", {"id": "a", "word": "x", "__deleted": "false"}, {"id": "a", "word": "y", "__deleted": "false"})
+    lake.arrive(
+        "1.jsonl", {"id": "a", "word": "x", "__deleted": "false"}, {"id": "a", "word": "y", "__deleted": "false"}
+    )
     assert lake.rows() == [("a", "y", None)]
     lake.arrive("2.jsonl", {"id": "a", "word": None, "__deleted": "true"})
     assert lake.rows() == []
@@ -79,7 +82,13 @@ def test_case_021_nor_does_an_unknown_operation_of_a_flattened_change(lake: Smal
 
 CONTROL = {
     "heartbeat": {"ts_ms": 1795262493693},
-    "transaction_metadata": {"status": "END", "id": "571:53195832", "ts_ms": 1, "event_count": 2, "data_collections": []},
+    "transaction_metadata": {
+        "status": "END",
+        "id": "571:53195832",
+        "ts_ms": 1,
+        "event_count": 2,
+        "data_collections": [],
+    },
     "schema_change": {"source": {}, "databaseName": "shop", "schemaName": "public", "ddl": "ALTER", "tableChanges": []},
 }
 
@@ -115,7 +124,11 @@ def test_case_046_framed_avro_has_an_error_of_its_own(lake: SmallLake) -> None:
     assert lake.rows() == [("a", "x", None)]
     assert lake.broken_rules() == ["record_is_json_and_not_framed_avro"]
     waiting = lake.log().filter(pl.col("verdict") == "quarantined").row(0, named=True)
-    assert (waiting["object"], waiting["ordinal"], waiting["byte_offset"]) == ("1.jsonl", 1, len(json.dumps(change("c", 10, "a", "x"))) + 1)
+    assert (waiting["object"], waiting["ordinal"], waiting["byte_offset"]) == (
+        "1.jsonl",
+        1,
+        len(json.dumps(change("c", 10, "a", "x"))) + 1,
+    )
 
 
 def test_case_047_leaves_of_a_partitioned_table_are_one_table(lake: SmallLake) -> None:

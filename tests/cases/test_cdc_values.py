@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.changes import column, things
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Column, Contract
+from tests.changes import column, things
+from tests.small_lake import SmallLake
 
 #: Python's own context rounds to 28 digits.
 WIDE = Context(prec=60)
@@ -32,7 +32,11 @@ def told(lsn: int, value: Any, schema: dict[str, Any] | None = None) -> dict[str
     envelope = {"before": None, "after": {"id": str(lsn), "value": value}, "source": source, "op": "c"}
     if schema is None:
         return envelope
-    image = {"field": "after", "type": "struct", "fields": [{"field": "id", "type": "string"}, {"field": "value", **schema}]}
+    image = {
+        "field": "after",
+        "type": "struct",
+        "fields": [{"field": "id", "type": "string"}, {"field": "value", **schema}],
+    }
     return {"schema": {"type": "struct", "fields": [image]}, "payload": envelope}
 
 
@@ -219,5 +223,3 @@ def test_case_040_a_date_written_with_a_zone_is_that_date(tmp_path: Path) -> Non
     lake = SmallLake(tmp_path, table(column("value", pl.Date(), "date", physical_type="date")))
     found = values_of(lake, told(1, "2017-09-15Z"), told(2, "2017-09-15"), told(3, 17424))
     assert found == [date(2017, 9, 15)] * 3
-
-

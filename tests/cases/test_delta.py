@@ -12,8 +12,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from tests.changes import change, things
-from tests.small_lake import SmallLake
 
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.layout import CONFIGURATION, Layout
@@ -21,6 +19,8 @@ from aura_lake.delta.table import LakeTable
 from aura_lake.delta.upkeep import KEEP_HOURS
 from aura_lake.errors import CommitConflict, LakeError, WatermarkError
 from aura_lake.ledger.count import count
+from tests.changes import change, things
+from tests.small_lake import SmallLake
 
 LAYOUT = Layout(columns={"name": pl.String(), "amount": pl.Decimal(18, 4), "day": pl.String()}, partition_by=("day",))
 
@@ -72,7 +72,9 @@ def test_case_080_who_checked_before_another_committed_writes_nothing(table: Lak
 def test_case_081_a_watermark_never_moves_back_nor_leaves_a_gap(table: LakeTable) -> None:
     append(table, 0, 5, "second")
     for before, after in ((5, 4), (5, 5), (4, 6), (6, 7)):
-        with pytest.raises(WatermarkError, match=f"reads bronze/x from {before} to {after}, and the table has read to 5"):
+        with pytest.raises(
+            WatermarkError, match=f"reads bronze/x from {before} to {after}, and the table has read to 5"
+        ):
             append(table, before, after, "third")
     assert names_in(table) == ["first", "second"]
 
@@ -96,7 +98,9 @@ def test_case_082_rows_that_somebody_restored_away_are_noticed_before_anything_i
 
 def test_case_082_rows_that_another_tool_appended_are_noticed(table: LakeTable) -> None:
     write_deltalake(table.uri, rows("alien").to_arrow(), mode="append")
-    with pytest.raises(LakeError, match="the table holds 2 rows, and its last commit by Aura Lake left 1: another tool"):
+    with pytest.raises(
+        LakeError, match="the table holds 2 rows, and its last commit by Aura Lake left 1: another tool"
+    ):
         append(LakeTable(table.uri, LAYOUT), 0, 1, "second")
 
 
@@ -157,7 +161,10 @@ def test_case_086_a_null_key_is_refused_however_often_it_comes(tmp_path: Path) -
 
 def test_case_087_a_frame_of_another_schema_is_never_cast_into_the_table(table: LakeTable) -> None:
     wrong = rows("second").with_columns(pl.col("amount").cast(pl.Float64))
-    with Commit(table) as commit, pytest.raises(LakeError, match=r"amount: Float64 instead of Decimal\(precision=18, scale=4\)"):
+    with (
+        Commit(table) as commit,
+        pytest.raises(LakeError, match=r"amount: Float64 instead of Decimal\(precision=18, scale=4\)"),
+    ):
         commit.add(wrong)
     with Commit(table) as commit, pytest.raises(LakeError, match="amount: absent instead of"):
         commit.add(rows("second").drop("amount"))
@@ -167,7 +174,9 @@ def test_case_087_a_frame_of_another_schema_is_never_cast_into_the_table(table: 
 
 
 def test_case_088_nanoseconds_voids_and_empty_partitions_are_refused(tmp_path: Path) -> None:
-    layout = Layout(columns={"at": pl.Datetime("us", "UTC"), "note": pl.String(), "day": pl.String()}, partition_by=("day",))
+    layout = Layout(
+        columns={"at": pl.Datetime("us", "UTC"), "note": pl.String(), "day": pl.String()}, partition_by=("day",)
+    )
     table = LakeTable(str(tmp_path / "table"), layout)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     exact = pl.DataFrame({"at": [at], "note": [None], "day": ["x"]}, schema=layout.columns)

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.changes import column
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Column, Contract, Format, Kind
 from aura_lake.ledger.count import count
+from tests.changes import column
+from tests.small_lake import SmallLake
 
 NAME, AMOUNT = column("name", required=True), column("amount", pl.Decimal(18, 4), "number")
 
@@ -122,7 +122,9 @@ def test_case_066_a_version_that_is_older_than_the_one_loaded_does_not_count(tmp
 def test_case_066_a_duplicate_whose_valid_copy_was_superseded_becomes_valid(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path, identified())
     lake.arrive("a.jsonl", {"id": "1", "name": "x"}, {"id": "2", "name": "y"}, modified_at=100)
-    lake.arrive("b.jsonl", {"id": "1", "name": "x"}, {"id": "3", "name": "z"}, {"id": "1", "name": "x"}, modified_at=110)
+    lake.arrive(
+        "b.jsonl", {"id": "1", "name": "x"}, {"id": "3", "name": "z"}, {"id": "1", "name": "x"}, modified_at=110
+    )
     assert lake.verdicts() == {"valid": 3, "duplicate": 2}
     lake.arrive("a.jsonl", {"id": "2", "name": "y"}, modified_at=200)
     assert names(lake) == ["x", "y", "z"]
@@ -179,8 +181,13 @@ def test_case_073_a_byte_order_mark_carriage_returns_and_blank_lines_are_tolerat
 
 def test_case_073_a_csv_with_a_byte_order_mark_names_its_first_column(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path, events(), Format.CSV)
-    lake.put_bytes("a.csv", b'\xef\xbb\xbfname,amount\r\n"x, with ""quotes""\r\nand a line",1.5\r\n\r\ny,\r\nz\r\n').run()
-    assert lake.rows() == [('x, with "quotes"\r\nand a line', pl.Series(["1.5"]).cast(pl.Decimal(18, 4))[0]), ("y", None)]
+    lake.put_bytes(
+        "a.csv", b'\xef\xbb\xbfname,amount\r\n"x, with ""quotes""\r\nand a line",1.5\r\n\r\ny,\r\nz\r\n'
+    ).run()
+    assert lake.rows() == [
+        ('x, with "quotes"\r\nand a line', pl.Series(["1.5"]).cast(pl.Decimal(18, 4))[0]),
+        ("y", None),
+    ]
     assert [place[3] for place in waiting(lake)] == [["record_has_as_many_fields_as_the_header"]]
 
 
@@ -192,7 +199,10 @@ ODD: dict[str, tuple[bytes, str]] = {
     "076 lone surrogate": (b'{"name": "\\ud800"}', "record_text_is_valid_unicode"),
     "076 lone surrogate in a key": (b'{"name": "x", "\\udc00": 1}', "record_text_is_valid_unicode"),
     "076 invalid UTF-8": (b'{"name": "\xff\xfe"}', "record_is_valid_utf8"),
-    "077 nested too deep": (b'{"name": "x", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "record_is_not_too_deep"),
+    "077 nested too deep": (
+        b'{"name": "x", "deep": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "record_is_not_too_deep",
+    ),
     "077 endless integer": (b'{"name": "x", "amount": ' + b"9" * 4301 + b"}", "record_numbers_are_finite"),
     "077 trailing comma": (b'{"name": "x",}', "record_is_valid_json"),
     "077 no object": (b"[1, 2]", "record_is_an_object"),
@@ -225,7 +235,11 @@ def test_case_074_a_key_twice_where_a_column_looks_makes_its_value_ambiguous(tmp
 
 def test_case_074_a_key_twice_in_an_element_makes_the_record_ambiguous(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path, events(array="lines"))
-    lake.arrive("a.jsonl", b'{"lines": [{"name": "x"}, {"name": "y", "name": "z"}]}', b'{"lines": [{"name": "sound"}, {"name": "too"}]}')
+    lake.arrive(
+        "a.jsonl",
+        b'{"lines": [{"name": "x"}, {"name": "y", "name": "z"}]}',
+        b'{"lines": [{"name": "sound"}, {"name": "too"}]}',
+    )
     assert names(lake) == ["sound", "too"]
     assert lake.verdicts() == {"quarantined": 1, "valid": 2}
     assert count(lake.lake).balanced

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.changes import change, things, write_lines
-from tests.small_lake import SmallLake
 
 from aura_lake.errors import AuraError, LakeError
 from aura_lake.ledger.count import count
+from tests.changes import change, things, write_lines
+from tests.small_lake import SmallLake
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +32,9 @@ def stray_files(home: Path) -> list[str]:
     logs = "".join(log.read_text() for log in home.rglob("_delta_log/*.json"))
     files = [path for path in home.rglob("*") if path.is_file() and "_delta_log" not in path.parts]
     parquet = [path for path in files if path.suffix == ".parquet" and path.name not in logs]
-    temporary = [path for path in files if ".tmp" in path.name or path.parent.name == "secrets" and path.name != "pii.key"]
+    temporary = [
+        path for path in files if ".tmp" in path.name or (path.parent.name == "secrets" and path.name != "pii.key")
+    ]
     return sorted(str(path.relative_to(home)) for path in [*parquet, *temporary])
 
 
@@ -100,7 +102,9 @@ def test_a_file_that_cannot_grow_is_named_and_leaves_nothing_half_written(tmp_pa
     lake = SmallLake(tmp_path, things())
     lake.put("1.jsonl", *MANY)
     command = [sys.executable, "-c", LIMITED, str(tmp_path), str(most_bytes)]
-    told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+    told = subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+    )
     assert "File too large" in told.stdout, told.stderr
     assert stray_files(tmp_path / "lake") == []
     lake.run()
@@ -112,7 +116,9 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "lake").write_text("a file, not a folder")
     lake = SmallLake(tmp_path, things())
     lake.put("1.jsonl", change("c", 1, "a", "x"))
-    with pytest.raises(LakeError, match=r"lake/secrets/pii\.key: the key for personal values cannot be made: Not a directory"):
+    with pytest.raises(
+        LakeError, match=r"lake/secrets/pii\.key: the key for personal values cannot be made: Not a directory"
+    ):
         lake.run()
 
 

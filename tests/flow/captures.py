@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tests.flow.shop_run import KEY, PROJECT
-from tests.flow.what_people_see import verdicts
 
 from aura_lake.contracts.contract import Column, Contract, Feed, Format, Kind, Shop
 from aura_lake.lake import Lake
@@ -24,6 +22,8 @@ from aura_lake.ledger.count import count
 from aura_lake.settings import Settings
 from aura_lake.steps.land import land
 from aura_lake.steps.pipeline import refresh_silver
+from tests.flow.shop_run import KEY, PROJECT
+from tests.flow.what_people_see import verdicts
 
 #: What the README of the data says is no feed.
 NO_FEEDS = ("LICENSE.apache2.txt", "expected_end_state.json", "derived/postgres_real_events.jsonl")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flow.shop_run import MART, SHOPS, ShopRun, open_shop
 
 from aura_lake.simulate import SimulationPlan, SimulationReport, mess_named, simulate
+from tests.flow.shop_run import MART, SHOPS, ShopRun, open_shop
 
 
 @pytest.fixture(scope="session")

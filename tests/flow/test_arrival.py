@@ -7,6 +7,7 @@ last one, which holds all deletes and stale copies of what was deleted. The mark
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import random
 import shutil
@@ -14,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from tests.flow.shop_run import SHOPS, ShopRun, open_shop
-from tests.flow.what_people_see import Seen, assert_same, look_at, without_gold
 
 from aura_lake.ledger.count import count
 from aura_lake.steps import land as landing
+from tests.flow.shop_run import SHOPS, ShopRun, open_shop
+from tests.flow.what_people_see import Seen, assert_same, look_at, without_gold
 
 THREE = ("2017/11", "2017/12", "2018/09")
 CSVS = ("order_items.csv", "products.csv", "product_category_name_translation.csv")
@@ -129,11 +130,11 @@ def test_lines_shuffled_over_other_files_equal_all_at_once(parcel: Parcel, three
             line
             for month in THREE
             for file in sorted((feed / month).glob("*.gz"))
-            for line in gzip.open(file).read().splitlines(keepends=True)
+            for line in gzip.decompress(file.read_bytes()).splitlines(keepends=True)
         ]
         chance.shuffle(lines)
         cuts = [0, *sorted(chance.sample(range(1, len(lines)), 8)), len(lines)]
-        for number, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for number, (begin, end) in enumerate(itertools.pairwise(cuts)):
             name = f"cdc/{feed.name}/{chance.randrange(10**6):06}-{number}.jsonl"
             chance.choice(runs).append((name, b"".join(lines[begin:end])))
     for number, objects in enumerate(runs):

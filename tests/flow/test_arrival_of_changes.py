@@ -16,12 +16,12 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from tests.changes import change, column, things
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.ledger.count import count
 from aura_lake.steps.rebuild import rebuild
+from tests.changes import change, column, things
+from tests.small_lake import SmallLake
 
 PLACEHOLDER = "__debezium_unavailable_value"
 KEYS = "abcdefgh"
@@ -38,13 +38,13 @@ def contract(*, by_period: bool) -> Contract:
 class Delivery:
     """Objects by name, each some records."""
 
-    objects: dict[str, list[dict[str, Any] | None | bytes]]
+    objects: dict[str, list[dict[str, Any] | bytes | None]]
 
 
 def life(chance: random.Random, *, truncates: bool) -> Delivery:
     """Sixty changes, some of them twice, over nine objects."""
     born = {key: 86_400_000_000 * chance.randrange(1, 6) for key in KEYS}
-    records: list[dict[str, Any] | None | bytes] = []
+    records: list[dict[str, Any] | bytes | None] = []
     for lsn in range(10, 610, 10):
         key = chance.choice(KEYS)
         kind = chance.choices("cudrntb", (8, 20, 6, 4, 6, 1 if truncates else 0, 3))[0]
@@ -53,7 +53,7 @@ def life(chance: random.Random, *, truncates: bool) -> Delivery:
             records.append(None)
     changes = [record for record in records if isinstance(record, dict)]
     again = chance.sample(changes, 12)
-    spread: list[list[dict[str, Any] | None | bytes]] = [[] for _ in range(9)]
+    spread: list[list[dict[str, Any] | bytes | None]] = [[] for _ in range(9)]
     for place, record in enumerate(records):
         drift = chance.choice((0, 0, 0, 1, -1, 4))
         spread[max(0, min(8, place * 9 // len(records) + drift))].append(record)
@@ -98,13 +98,18 @@ def deliver(folder: Path, table: Contract, runs: list[list[str]], delivery: Deli
 
 def shown(lake: SmallLake) -> dict[str, pl.DataFrame]:
     """What people see of the table, and what waits."""
-    columns = [name for name in lake.lake.table("things").collect_schema().names()]
+    columns = list(lake.lake.table("things").collect_schema().names())
     history = lake.lake.history(lake.contract).scan()
     current = lake.lake.current(lake.contract).scan().select(*columns, "_has_newer_in_quarantine")
     versions = history.filter("_is_version").select(*columns, "valid_from", "valid_to", "is_current")
     held = history.filter("_is_held").select("id", "_lsn", "_op")
     verdicts = lake.log().group_by("verdict", "reason", pl.col("broken_rules").list.join("+")).len()
-    frames = {"current": current.collect(), "versions": versions.collect(), "held": held.collect(), "verdicts": verdicts}
+    frames = {
+        "current": current.collect(),
+        "versions": versions.collect(),
+        "held": held.collect(),
+        "verdicts": verdicts,
+    }
     return {name: frame.sort(pl.all(), nulls_last=False) for name, frame in frames.items()}
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flow.captures import all_outcomes, captures, format_of, values_of
-from tests.flow.shop_run import SHOPS, open_shop
 
 from aura_lake.lake import Lake
 from aura_lake.ledger.count import count
 from aura_lake.privacy.hash import hash_values
+from tests.flow.captures import all_outcomes, captures, format_of, values_of
+from tests.flow.shop_run import SHOPS, open_shop
 
 GOLDEN = Path(__file__).with_name("captures.golden.json")
 

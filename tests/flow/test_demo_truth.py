@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.flow.conftest import Mart
-from tests.flow.what_people_see import published, verdict_totals
 
 from aura_lake.simulate import MESSES
+from tests.flow.conftest import Mart
+from tests.flow.what_people_see import published, verdict_totals
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flow.conftest import Mart
-from tests.flow.shop_run import MART, ShopRun, open_shop
-from tests.flow.what_people_see import assert_same, look_at
 
 from aura_lake.delta.commit import Commit
 from aura_lake.steps import publish as publishing
 from aura_lake.warehouse.dbt_runner import DbtGold
 from aura_lake.warehouse.duckdb_warehouse import DuckDBWarehouse
+from tests.flow.conftest import Mart
+from tests.flow.shop_run import MART, ShopRun, open_shop
+from tests.flow.what_people_see import assert_same, look_at
 
 
 class Killed(BaseException):

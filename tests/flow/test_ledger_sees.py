@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from tests.flow.conftest import Mart
-from tests.flow.shop_run import ShopRun, copy_of
 
 from aura_lake.delta.table import LakeTable
+from tests.flow.conftest import Mart
+from tests.flow.shop_run import ShopRun, copy_of
 
 #: A table of every kind behind the bronze, and what the ledger calls what is wrong with it.
 PLACES = {
@@ -74,7 +74,10 @@ def test_a_row_lost_and_another_doubled_show_although_the_counts_agree(copy: Sho
     for name in ("users_log", "orders", "products_history"):
         uri = table(copy, name)
         row = some_row(uri)
-        other = pl.read_delta(uri).filter(pl.col("_lsn" if "_lsn" in row.columns else "order_id") != row[0, "_lsn" if "_lsn" in row.columns else "order_id"])
+        other = pl.read_delta(uri).filter(
+            pl.col("_lsn" if "_lsn" in row.columns else "order_id")
+            != row[0, "_lsn" if "_lsn" in row.columns else "order_id"]
+        )
         other = other.filter(pl.col("feed_batch") == row[0, "feed_batch"]) if "feed_batch" in row.columns else other
         other.head(1).write_delta(uri, mode="append")
         delete(uri, row)
@@ -114,5 +117,9 @@ def test_a_cent_lost_between_silver_and_gold_shows(copy: ShopRun) -> None:
     order = pl.read_delta(uri).filter(pl.col("net_revenue") > 0)["order_id"][0]
     DeltaTable(uri).update(updates={"net_revenue": "net_revenue - 0.0100"}, predicate=f"order_id = '{order}'")
     manifest = Path(copy.lake.settings.home) / "gold" / "_manifest.json"
-    manifest.write_text(manifest.read_text().replace(f'"gold.fct_sales_revenue": {version}', f'"gold.fct_sales_revenue": {version + 1}'))
-    assert any(problem.startswith("gold revenue = silver revenue") and order in problem for problem in problems_of(copy))
+    manifest.write_text(
+        manifest.read_text().replace(f'"gold.fct_sales_revenue": {version}', f'"gold.fct_sales_revenue": {version + 1}')
+    )
+    assert any(
+        problem.startswith("gold revenue = silver revenue") and order in problem for problem in problems_of(copy)
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from tests.flow.shop_run import ShopRun
 from tests.flow.what_people_see import published, verdict_totals, versions
 
@@ -67,9 +68,7 @@ def test_every_order_but_the_purged_ones_lives(
     assert set(ended["order_id"]) == purged
 
 
-def test_live_orders_stand_as_the_source_has_them(
-    olist: ShopRun, olist_data: Path, purged: set[str]
-) -> None:
+def test_live_orders_stand_as_the_source_has_them(olist: ShopRun, olist_data: Path, purged: set[str]) -> None:
     source = {row["order_id"]: row for row in rows(olist_data, "orders.csv") if row["order_id"] not in purged}
     times = {
         "ordered_at": "order_purchase_timestamp",

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.flow.conftest import Mart
-from tests.flow.shop_run import MART, ShopRun, copy_of, open_shop
-from tests.flow.what_people_see import assert_same, look_at, published, without_gold
 
 from aura_lake.contracts.contract import RowRule
 from aura_lake.lake import Lake
@@ -23,6 +20,9 @@ from aura_lake.steps.land import land
 from aura_lake.steps.load import load
 from aura_lake.steps.pipeline import bring_up_to_date
 from aura_lake.steps.rebuild import rebuild
+from tests.flow.conftest import Mart
+from tests.flow.shop_run import MART, ShopRun, copy_of, open_shop
+from tests.flow.what_people_see import assert_same, look_at, published, without_gold
 
 
 @pytest.fixture

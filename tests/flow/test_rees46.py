@@ -11,10 +11,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.flow.shop_run import ShopRun
-from tests.flow.what_people_see import assert_same, look_at, published, verdict_totals
 
 from aura_lake.steps.land import land, object_rows
+from tests.flow.shop_run import ShopRun
+from tests.flow.what_people_see import assert_same, look_at, published, verdict_totals
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,7 @@ def test_ids_of_64_bits_keep_every_digit(clicks: pl.DataFrame, source: list[dict
     assert set(clicks["category_id"]) == ids
 
 
-def test_counts_are_those_of_the_source(
-    rees46: ShopRun, clicks: pl.DataFrame, rees46_expected: dict[str, Any]
-) -> None:
+def test_counts_are_those_of_the_source(rees46: ShopRun, clicks: pl.DataFrame, rees46_expected: dict[str, Any]) -> None:
     expected = rees46_expected
     assert dict(clicks.group_by("event_type").len().iter_rows()) == expected["by_type"]
     assert clicks["user_id"].n_unique() == expected["users"]
@@ -104,9 +102,7 @@ def test_revenue_by_hour_brand_and_category_equals_the_source_to_the_cent(
     expected = rees46_expected
     assert revenue["net_revenue"].sum() == Decimal(expected["purchase_revenue_all_rows"]) == Decimal("14786.59")
     assert revenue.unique().height == revenue.height
-    hours = revenue.group_by(pl.col("ordered_at").dt.strftime("%Y-%m-%dT%H")).agg(
-        pl.len(), pl.col("net_revenue").sum()
-    )
+    hours = revenue.group_by(pl.col("ordered_at").dt.strftime("%Y-%m-%dT%H")).agg(pl.len(), pl.col("net_revenue").sum())
     assert {hour: [count, total] for hour, count, total in hours.iter_rows()} == {
         hour: [count, Decimal(total)] for hour, (count, total) in expected["revenue_by_hour"].items()
     }

@@ -12,11 +12,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.flow.shop_run import SHOPS, ShopRun, open_shop
-from tests.flow.what_people_see import assert_same, look_at, verdict_totals, without_gold
 
 from aura_lake.ledger.count import count
 from aura_lake.steps.land import object_rows
+from tests.flow.shop_run import SHOPS, ShopRun, open_shop
+from tests.flow.what_people_see import assert_same, look_at, verdict_totals, without_gold
 
 #: One value of each damage, made of a whole one, and the rule it breaks.
 DAMAGES = {
@@ -112,7 +112,9 @@ def test_each_bad_value_is_quarantined_alone_with_its_object_and_byte_and_the_re
         assert {(name, at): broken for name, at, broken in waiting.iter_rows()} == rules
         assert waiting.height == len(planted)
     records = shop.lake.bronze("raw_events").scan().filter(pl.col("row_kind") == "record")
-    kept = {(name, at): value for name, at, value in records.select("object", "byte_offset", "value").collect().iter_rows()}
+    kept = {
+        (name, at): value for name, at, value in records.select("object", "byte_offset", "value").collect().iter_rows()
+    }
     assert all(kept[one.object, one.byte_offset] == one.value for one in planted), "bronze keeps the bytes as they came"
     assert count(shop.lake).problems() == []
 

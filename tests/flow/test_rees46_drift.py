@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.flow.shop_run import SHOPS, ShopRun, open_shop
-from tests.flow.what_people_see import look_at, published, verdict_totals, verdicts
 
 from aura_lake.contracts.contract import Column, Contract
 from aura_lake.lake import Lake
 from aura_lake.steps.pipeline import bring_up_to_date
 from aura_lake.steps.rebuild import rebuild
+from tests.flow.shop_run import SHOPS, ShopRun, open_shop
+from tests.flow.what_people_see import look_at, published, verdict_totals, verdicts
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,9 @@ def test_only_records_that_break_a_rule_wait_and_every_one_is_accounted_for(
     assert drifted.count().problems() == []
 
 
-def test_unknown_fields_are_counted_by_name_and_their_values_stay_in_bronze(drifted: ShopRun, late_records: int) -> None:
+def test_unknown_fields_are_counted_by_name_and_their_values_stay_in_bronze(
+    drifted: ShopRun, late_records: int
+) -> None:
     log = drifted.lake.log(drifted.lake.contract("clickstream")).scan()
     names = log.select(pl.col("_unknown_fields").explode()).drop_nulls().collect()["_unknown_fields"]
     # `session_id` is a column of ours, yet no field that a contract of the feed reads.
@@ -67,9 +69,7 @@ def test_publication_goes_on_and_an_order_whose_line_waits_keeps_its_row(drifted
     assert revenue["net_revenue"].sum() == valid["unit_price"].sum()
 
 
-def test_under_contracts_that_know_the_drift_it_is_as_if_nothing_had_waited(
-    drifted: ShopRun, rees46: ShopRun
-) -> None:
+def test_under_contracts_that_know_the_drift_it_is_as_if_nothing_had_waited(drifted: ShopRun, rees46: ShopRun) -> None:
     """Session under both names, price from its text: every table equals the set without drift."""
     mapped = {name: knows_the_drift(contract) for name, contract in drifted.lake.shop.contracts.items()}
     lake = Lake(drifted.lake.settings, replace(drifted.lake.shop, contracts=mapped))

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from tests.flow.shop_run import KEY, PROJECT, SHOPS, ShopRun, open_shop
 from tests.flow.what_people_see import Seen, assert_same, look_at
 
@@ -59,7 +60,12 @@ class Run:
         before = commits_in(self.home)
         log = (self.home.parent / f"{self.home.name}.log").open("ab")
         process = subprocess.Popen(
-            command(), env=environment(self.home, self.data), stdout=log, stderr=log, cwd=PROJECT, start_new_session=True
+            command(),
+            env=environment(self.home, self.data),
+            stdout=log,
+            stderr=log,
+            cwd=PROJECT,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 600
         while commits_in(self.home) == before and process.poll() is None:

@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.flow.shop_run import SHOPS, ShopRun, open_shop
-from tests.flow.what_people_see import Seen, assert_same, look_at, published, verdict_totals, without_gold
 
 from aura_lake.steps.land import object_rows
+from tests.flow.shop_run import SHOPS, ShopRun, open_shop
+from tests.flow.what_people_see import Seen, assert_same, look_at, published, verdict_totals, without_gold
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,9 @@ def test_rows_invoices_and_net_revenue_of_each_day_equal_the_source(
 ) -> None:
     by_day = revenue.with_columns(day=pl.col("order_date").cast(pl.String))
     ours = told(by_day, "day", pl.len(), pl.col("order_id").n_unique(), pl.col("net_revenue").sum())
-    assert ours == {day: [rows, invoices, Decimal(net)] for day, (rows, invoices, net) in uci_expected["by_day"].items()}
+    assert ours == {
+        day: [rows, invoices, Decimal(net)] for day, (rows, invoices, net) in uci_expected["by_day"].items()
+    }
     assert revenue["net_revenue"].sum() == Decimal(uci_expected["net_revenue"]) == Decimal("748957.020")
     assert revenue.height == uci_expected["rows"] == 42_481
 

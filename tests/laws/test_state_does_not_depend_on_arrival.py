@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.changes import things
 
 from aura_lake.cdc.fold import derive_versions
 from aura_lake.layouts import CHANGE, POSITION, VERSION, table_columns
+from tests.changes import things
 
 CONTRACT = things()
 SCHEMA = {

@@ -148,8 +148,8 @@ SABOTAGES = [
     Sabotage(
         "hash personal values without the key",
         "aura_lake/privacy/hash.py",
-        'hmac.digest(key.secret, canonical.encode(), "sha256").hex()',
-        '__import__("hashlib").sha256(canonical.encode()).hexdigest()',
+        "hmac.digest(key.secret, canonical.encode(), 'sha256').hex()",
+        "__import__('hashlib').sha256(canonical.encode()).hexdigest()",
         ("tests/unit/privacy",),
     ),
     Sabotage(

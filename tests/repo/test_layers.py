@@ -35,8 +35,14 @@ ABOVE = {
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted([*PROJECT.glob("*.py"), *(PROJECT / "aura_lake").rglob("*.py"), *PROJECT.glob("assets/*.py"),
-                        *PROJECT.glob("sensors/*.py")]):
+    for path in sorted(
+        [
+            *PROJECT.glob("*.py"),
+            *(PROJECT / "aura_lake").rglob("*.py"),
+            *PROJECT.glob("assets/*.py"),
+            *PROJECT.glob("sensors/*.py"),
+        ]
+    ):
         parts = path.relative_to(PROJECT).with_suffix("").parts
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
@@ -53,7 +59,9 @@ def is_in(module: str, rooms: tuple[str, ...]) -> bool:
     return any(module == room or module.startswith(room + ".") for room in rooms)
 
 
-@pytest.mark.parametrize(("module", "path"), sorted(modules()), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("module", "path"), sorted(modules()), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_module_knows_only_what_its_room_may(module: str, path: Path) -> None:
     rest = is_in(module, ("aura_lake",)) and not is_in(module, UPPER)
     forbidden = UPPER if rest else next((ABOVE[room] for room in ABOVE if is_in(module, (room,))), ())

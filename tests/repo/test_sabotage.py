@@ -10,10 +10,21 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.repo.sabotages import SABOTAGES, Sabotage
 
 PROJECT = Path(__file__).resolve().parents[2]
-COPIED = ("aura_lake", "assets", "sensors", "dbt", "shops", "tests", "definitions.py", "workspace.yaml", "pyproject.toml")
+COPIED = (
+    "aura_lake",
+    "assets",
+    "sensors",
+    "dbt",
+    "shops",
+    "tests",
+    "definitions.py",
+    "workspace.yaml",
+    "pyproject.toml",
+)
 
 
 def chosen() -> list[Sabotage]:

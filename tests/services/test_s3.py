@@ -13,8 +13,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.conftest import PROJECT
-from tests.services.s3_server import S3Server, s3_server
 
 from aura_lake.contracts.load import load_shop
 from aura_lake.delta.documents import read_document
@@ -22,6 +20,8 @@ from aura_lake.lake import Lake
 from aura_lake.settings import Settings
 from aura_lake.simulate import SimulationPlan, mess_named, simulate
 from aura_lake.steps.publish import MANIFEST
+from tests.conftest import PROJECT
+from tests.services.s3_server import S3Server, s3_server
 
 pytestmark = pytest.mark.services
 

@@ -73,7 +73,7 @@ def test_a_lake_begun_with_another_key_or_by_another_shop_is_refused(tmp_path: P
 
     assert lake("mine", "a" * 32).hash_key.id
     assert lake("mine", "a" * 32).hash_key.id
-    with pytest.raises(LakeError, match="has hash_key_id .* and this run has"):
+    with pytest.raises(LakeError, match=r"has hash_key_id .* and this run has"):
         _ = lake("mine", "b" * 32).hash_key
     with pytest.raises(LakeError, match="has shop 'mine', and this run has 'yours'"):
         _ = lake("yours", "a" * 32).hash_key
