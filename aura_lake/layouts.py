@@ -92,6 +92,8 @@ VERSION: dict[str, pl.DataType] = {
     #: always null; their statistics say which partitions must be read to find one.
     "_moved_lsn": pl.Int64(),
     "_gone_lsn": pl.Int64(),
+    #: 0 on a change that came without an LSN, with the same use.
+    "_without_lsn": pl.Int64(),
     "_bucket": pl.String(),
 }
 
@@ -125,7 +127,7 @@ def history_layout(contract: Contract) -> Layout:
     return Layout(
         columns={**VERSION, **table_columns(contract)},
         partition_by=("_bucket",),
-        statistics=("_moved_lsn", "_gone_lsn"),
+        statistics=("_moved_lsn", "_gone_lsn", "_without_lsn"),
     )
 
 

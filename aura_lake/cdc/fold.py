@@ -25,11 +25,16 @@ DERIVED = (
     "_has_newer_in_quarantine",
     "_moved_lsn",
     "_gone_lsn",
+    "_without_lsn",
 )
 
 
 def derive_versions(
-    changes: pl.DataFrame, truncates: pl.DataFrame, contract: Contract, relatives: pl.DataFrame | None = None
+    changes: pl.DataFrame,
+    truncates: pl.DataFrame,
+    contract: Contract,
+    relatives: pl.DataFrame | None = None,
+    copies: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Every change with its place in the life of its key.
 
@@ -37,6 +42,7 @@ def derive_versions(
          `_is_valid` (False: it waits in quarantine), `_bucket`, the table's columns. `truncates`: the
          table's truncates, as rows of the same columns without key. `relatives`: all changes of the keys
          that key changes connect with these (see `moves.family`), from which left-out values are read.
+         `copies`: where else these changes were delivered (see `order.in_change_order`).
     Out: the rows of `changes`, their columns plus `DERIVED`; what a change left out is filled from an earlier
          version, and a row for which there is none yet is `_is_held`. `_is_version` rows do not overlap and
          leave no gap while the key lives; one of them is `is_current` where the key lives; `_is_latest` is
@@ -47,8 +53,9 @@ def derive_versions(
     content = [name for name in columns if name not in key]
     bare = _with_relatives(changes.drop(name for name in DERIVED if name in changes.columns), relatives)
     emptied = _with_truncates(bare, truncates, key)
-    if contract.kind is Kind.CDC:
-        ordered = in_change_order(emptied, key)
+    is_change = contract.kind is Kind.CDC
+    if is_change:
+        ordered = in_change_order(emptied, key, copies)
     else:
         ordered = in_row_order(emptied, key, contract.ordering)
     ordered = ordered.with_columns(
@@ -56,6 +63,7 @@ def derive_versions(
         _has_newer_in_quarantine=(~pl.col("_is_valid")).last().over(key),
         _moved_lsn=pl.when(is_moved()).then("_lsn"),
         _gone_lsn=pl.when(pl.col("_op") == DELETE).then(pl.col("_lsn").fill_null(0)),
+        _without_lsn=pl.when(pl.col("_lsn").is_null() & is_change).then(pl.lit(0, pl.Int64)),
     )
     filled = _fill_left_out(ordered, key, content)
     lived, waiting = filled.filter("_is_valid"), filled.filter(~pl.col("_is_valid"))

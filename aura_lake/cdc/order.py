@@ -22,14 +22,20 @@ POSITION_ORDER = (*POSITION, "part")
 SNAPSHOT, STREAMED, BORROWED = 0, 1, 2
 
 
-def in_change_order(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+def in_change_order(
+    changes: pl.DataFrame, key: Sequence[str], copies: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """`changes` sorted by key and then oldest first.
 
-    In: `_epoch`, `_lsn` (null: none), `_is_snapshot`, the position columns and the key. The result
-    does not depend on the order of the input.
+    In: `_epoch`, `_lsn` (null: none), `_is_snapshot`, the position columns and the key; `copies`: key,
+    position and `_lsn` of the same changes delivered elsewhere, which lend their LSN from there too. The
+    result does not depend on the order of the input.
     """
     lane = [*key, "topic", "partition"]
     borrowed = pl.coalesce("_lsn", pl.col("_lsn").fill_null(-1).cum_max().over(lane))
+    lending = changes.with_columns(_is_copy=pl.lit(False))
+    if copies is not None:
+        lending = pl.concat([lending, copies.with_columns(_is_copy=pl.lit(True))], how="diagonal")
     rank = (
         pl.when(pl.col("_lsn").is_null())
         .then(BORROWED)
@@ -37,9 +43,9 @@ def in_change_order(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
         .then(SNAPSHOT)
         .otherwise(STREAMED)
     )
-    placed = changes.sort([*key, *POSITION_ORDER]).with_columns(_order_lsn=borrowed, _order_rank=rank)
-    ordered = placed.sort([*key, "_epoch", "_order_lsn", "_order_rank", *POSITION_ORDER])
-    return ordered.drop("_order_lsn", "_order_rank")
+    placed = lending.sort([*key, *POSITION_ORDER]).with_columns(_order_lsn=borrowed, _order_rank=rank)
+    ordered = placed.filter(~pl.col("_is_copy")).sort([*key, "_epoch", "_order_lsn", "_order_rank", *POSITION_ORDER])
+    return ordered.drop("_order_lsn", "_order_rank", "_is_copy")
 
 
 def in_row_order(rows: pl.DataFrame, key: Sequence[str], ordering: str | None) -> pl.DataFrame:

@@ -250,7 +250,9 @@ def _date(text: pl.Series, kind: pl.Series, semantic: Semantic | None) -> Cast:
     return Cast(values, _unreadable(text, values, allowed) & ~infinite, {IS_INFINITE: infinite})
 
 
-#: Written forms of a timestamp, the commonest first; each is tried on what the ones before left.
+#: Written forms of a timestamp, the commonest first; each is tried on what the ones before left. The plainest
+#: one is read several times faster than the others.
+PLAIN = "%Y-%m-%dT%H:%M:%SZ"
 ZONED = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
 NAIVE = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
@@ -263,7 +265,8 @@ def _timestamp(text: pl.Series, kind: pl.Series, semantic: Semantic | None, time
     written = text.set(kind == "integer", None) if factor else text
     if is_local:  # a local time written with a Z (isostring) is as local as one that is counted
         written = written.str.replace(r"Z$", "")
-    values, infinite = _written_timestamp(written, time_zone), _is_written_infinity(written)
+    values = _written_timestamp(written, time_zone)
+    infinite = _is_written_infinity(written.set(values.is_not_null(), None))
     if factor and (kind == "integer").any():
         count = text.set(kind != "integer", None).cast(pl.Int64, strict=False)
         if unit == "nanos":
@@ -281,6 +284,8 @@ def _timestamp(text: pl.Series, kind: pl.Series, semantic: Semantic | None, time
 
 def _is_written_infinity(text: pl.Series, *, of_date: bool = False) -> pl.Series:
     """Whether a time is infinite by its word, or by a year that PostgreSQL does not have (isostring)."""
+    if text.null_count() == len(text):
+        return pl.repeat(False, len(text), eager=True)
     word = text.str.contains(r"^[+-]?(?i:infinity)$").fill_null(False)
     year = text.str.extract(r"^([+-][0-9]{6,9})-[0-9]{2}-[0-9]{2}").cast(pl.Int64, strict=False)
     last = PG_LAST_YEAR if of_date else PG_LAST_TIMESTAMP_YEAR
@@ -289,18 +294,16 @@ def _is_written_infinity(text: pl.Series, *, of_date: bool = False) -> pl.Series
 
 def _written_timestamp(text: pl.Series, time_zone: str) -> pl.Series:
     target = pl.Datetime("us", "UTC")
-    tidy = text.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"\s+([+-][0-9]{2}:?[0-9]{2}|Z)$", "$1")
-    values = pl.Series(text.name, [None], dtype=target).new_from_index(0, len(text)) if len(text) else text.cast(target)
+    values = text.str.to_datetime(PLAIN, strict=False, time_unit="us").dt.replace_time_zone("UTC")
+    tidy = text.set(values.is_not_null(), None)
+    tidy = tidy.str.replace(r"\s*(?:UTC|GMT)$", "Z").str.replace(r"\s+([+-][0-9]{2}:?[0-9]{2}|Z)$", "$1")
     for form in (*ZONED, *NAIVE):
         rest = values.is_null() & tidy.is_not_null()
         if not rest.any():
             break
-        if form in ZONED:
-            parsed = tidy.set(~rest, None).str.to_datetime(form, strict=False, time_unit="us").cast(target)
-        else:
-            naive = tidy.set(~rest, None).str.to_datetime(form, strict=False, time_unit="us")
-            parsed = _in_zone(naive, time_zone)
-        values = parsed.zip_with(rest, values)
+        parsed = tidy.set(~rest, None).str.to_datetime(form, strict=False, time_unit="us")
+        placed = parsed.cast(target) if form in ZONED else _in_zone(parsed, time_zone)
+        values = placed.zip_with(rest, values)
     year_ok = values.dt.year().is_between(1, 9999)
     return values.set(~year_ok.fill_null(True), None)
 

@@ -161,15 +161,15 @@ def extract_json(records: pl.DataFrame, prefix: Path, paths: Sequence[Path], key
     """
     wanted = list(dict.fromkeys(paths))
     where = None if keys_at is None else (*prefix, *keys_at)
-    if where is None:
-        keys = "null::varchar"
-    elif where == () and "keys" in records.columns:
-        keys = "keys"
-    else:
+    keys_are_known = where == () and "keys" in records.columns
+    keys = "null::varchar"
+    if where is not None and not keys_are_known:
         keys = f"array_to_string(json_keys(text, {_literal(_json_path(where))}), chr(31))"
     locations = ", ".join(_literal(_json_path((*prefix, *path))) for path in wanted) or "'$'"
-    given = records.select(name for name in ("row", "text", "keys") if name in records.columns)
-    frame = _run(f'select "row", {keys} as keys, json_extract(text, [{locations}]) as members from records', given)
+    sql = f'select "row", {keys} as keys, json_extract(text, [{locations}]) as members from records'
+    frame = _run(sql, records.select("row", "text"))
+    if keys_are_known:
+        frame = frame.with_columns(records["keys"])
     members = frame.select(
         pl.col("members").list.get(number).alias(text_column(path)) for number, path in enumerate(wanted)
     )

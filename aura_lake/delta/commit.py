@@ -169,8 +169,8 @@ class Commit:
                 self.delete_file(unquote(add.path))
 
     def _has_landed(self) -> bool:
-        """Whether the commit stands although `publish` did not return: an interrupt, or a full disk, after it
-        (a checkpoint is written behind every twentieth). Where nobody can tell, the files stay."""
+        """Whether the commit stands although it did not return: an interrupt or a full disk came right behind
+        it. Where nobody can tell, the files stay."""
         if not self._tried:
             return False
         try:
@@ -252,6 +252,10 @@ class Commit:
                 f"{table.uri}: another writer committed after version {table.version}.",
                 fix="Nothing was written; the step runs again.",
             ) from error
+        except LakeError:
+            # Every twentieth commit is followed by a checkpoint; where only that failed, the rows stand.
+            if not self._has_landed():
+                raise
         self._published = True
         table.refresh()
         return table.version

@@ -22,6 +22,7 @@ from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import LOG, REWRITTEN
 from aura_lake.lake import Lake
 from aura_lake.layouts import VERSION, table_columns
+from aura_lake.steps.lenders import Lenders, lenders_of
 from aura_lake.steps.placement import place
 from aura_lake.steps.relatives import Relatives, relatives_of
 
@@ -129,11 +130,15 @@ def _fold_history(
     changes = changes.with_columns(_is_valid=pl.col("verdict") == "valid")
     known = pl.LazyFrame(schema=dict(history.layout.columns)) if from_scratch else history.scan()
     standing = known.join(fresh.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
+    read_to = -1 if from_scratch else history.watermark(LOG)
+    lent = lenders_of(changes, log, history, contract, read_to, last)
     family = relatives_of(changes, standing, history, contract, everything=empties_all, leaving=placed.left)
-    touched = {*placed.rows["_bucket"].unique().to_list(), *placed.left, *(family.buckets if family else ())}
+    touched = {*placed.rows["_bucket"].unique().to_list(), *placed.left}
+    touched |= {*(family.buckets if family else ()), *(lent.buckets if lent else ())}
     if empties_all and not from_scratch:
         touched |= set(history.partition_values("_bucket"))
-    keys = None if empties_all else pl.concat([fresh.select(key), *([family.keys] if family else [])]).unique()
+    more = [found.keys for found in (family, lent) if found]
+    keys = None if empties_all else pl.concat([fresh.select(key), *more]).unique()
     strays = placed.strays.join(fresh, on=UNIT, how="anti", nulls_equal=True)
     stay = standing.join(strays.select(UNIT).lazy(), on=UNIT, how="anti", nulls_equal=True)
     folded = _Folded(changes=changes.height, buckets=touched)
@@ -142,7 +147,7 @@ def _fold_history(
         for buckets in _bucket_groups(touched, files, placed.rows):
             inside = pl.col("_bucket").is_in(buckets)
             before = pl.concat([stay.filter(inside).collect(), strays.filter(inside)])
-            untouched, derived = _derive(before, changes.filter(inside), keys, truncates, contract, family)
+            untouched, derived = _derive(before, changes.filter(inside), keys, truncates, contract, family, lent)
             folded.keys += derived.select(key).unique().height
             folded.held += int(derived["_is_held"].sum())
             folded.stale += stale_reads(derived, key).join(fresh, on=UNIT, how="semi", nulls_equal=True).height
@@ -201,6 +206,7 @@ def _derive(
     truncates: pl.DataFrame,
     contract: Contract,
     family: Relatives | None,
+    lent: Lenders | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Some partitions of the history with the fresh changes in them: (rows of keys that nothing came for,
     rows derived anew). `keys`: those for which something came; None: all."""
@@ -210,7 +216,8 @@ def _derive(
         untouched, before = before.join(keys, on=key, how="anti"), before.join(keys, on=key, how="semi")
     shared = [name for name in before.columns if name in fresh.columns]
     changes = pl.concat([before.select(shared), fresh.select(shared)])
-    derived = derive_versions(changes, truncates, contract, family.rows if family else None)
+    relatives, copies = family.rows if family else None, lent.rows if lent else None
+    derived = derive_versions(changes, truncates, contract, relatives, copies)
     return untouched.select(derived.columns), derived
 
 

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -257,3 +259,19 @@ def test_case_091_a_process_that_aborts_after_its_commit_has_done_its_work(table
     with pytest.raises(WatermarkError, match="the table has read to 1"):
         append(table, 0, 1, "second")
     assert names_in(table) == ["first", "second"], "the retry is a no-op"
+
+
+@pytest.mark.parametrize("behind", [KeyboardInterrupt(), OSError("writing the checkpoint (os error 28)")])
+def test_case_091_what_fails_right_behind_a_commit_takes_nothing_from_it(
+    table: LakeTable, monkeypatch: pytest.MonkeyPatch, behind: BaseException
+) -> None:
+    write = DeltaTable.create_write_transaction
+
+    def write_and_fail(*given: Any, **named: Any) -> None:
+        write(*given, **named)
+        raise behind
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", write_and_fail)
+    with pytest.raises(KeyboardInterrupt) if isinstance(behind, KeyboardInterrupt) else nullcontext():
+        append(table, 0, 1, "second")
+    assert names_in(LakeTable(table.uri, LAYOUT)) == ["first", "second"], "its files are still there"

@@ -55,6 +55,11 @@ class Run:
     home: Path
     data: Path
 
+    @property
+    def log(self) -> Path:
+        """What it wrote to the terminal."""
+        return self.home.parent / f"{self.home.name}.log"
+
     def start(self) -> subprocess.Popen[bytes]:
         """Begun, and its first commit of this run is there."""
         before = commits_in(self.home)
@@ -78,7 +83,7 @@ class Run:
         process = self.start()
         begun = time.monotonic()
         code = process.wait(timeout=900)
-        assert code == 0, (self.home.parent / f"{self.home.name}.log").read_text()[-3000:]
+        assert code == 0, self.log.read_text()[-3000:]
         return time.monotonic() - begun
 
     def killed_after(self, seconds: float) -> bool:
@@ -90,7 +95,7 @@ class Run:
             os.killpg(process.pid, 9)
             process.wait()
             return True
-        assert process.returncode == 0
+        assert process.returncode == 0, self.log.read_text()[-3000:]
         return False
 
 

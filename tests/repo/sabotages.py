@@ -83,10 +83,10 @@ SABOTAGES = [
         (*CASES, "case_033"),
     ),
     Sabotage(
-        "multiply an infinite time",
+        "take an infinite time for a number",
         "aura_lake/contracts/cast.py",
-        "sentinel = count.is_in(",
-        "sentinel = (count * 0 == 1) & count.is_in(",
+        "last = INFINITE_FROM_MICROS - 1 if factor == 1 else PG_LAST_MICROS // factor",
+        "last = 2**63 - 1",
         (*CASES, "case_037"),
     ),
     Sabotage(
