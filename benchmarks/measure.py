@@ -83,6 +83,12 @@ def measure(cases: Sequence[Case], rounds: int = ROUNDS) -> list[Figure]:
     return [_figure(case.label, laps[case.label], facts[case.label]) for case in cases]
 
 
+def prepare(case: Case) -> None:
+    """Run a case for what it leaves behind, in a process of its own, so that its memory is gone afterwards."""
+    print(f"  prepare: {case.label}", file=sys.stderr, flush=True)
+    _run(case)
+
+
 def _run(case: Case) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.child", case.target, json.dumps(dict(case.arguments))]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)

@@ -54,10 +54,7 @@ def derive_versions(
     bare = _with_relatives(changes.drop(name for name in DERIVED if name in changes.columns), relatives)
     emptied = _with_truncates(bare, truncates, key)
     is_change = contract.kind is Kind.CDC
-    if is_change:
-        ordered = in_change_order(emptied, key, copies)
-    else:
-        ordered = in_row_order(emptied, key, contract.ordering)
+    ordered = in_change_order(emptied, key, copies) if is_change else in_row_order(emptied, key, contract.ordering)
     ordered = ordered.with_columns(
         _gone=pl.col("_op").is_in(["d", "t"]).fill_null(False),
         _has_newer_in_quarantine=(~pl.col("_is_valid")).last().over(key),
