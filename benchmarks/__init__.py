@@ -1,4 +1,4 @@
 """The figures of docs/performance.md, each beside what a user would pick instead.
 
-    python -m benchmarks [landing silver upsert gold startup] [--scale small|full] [--no-spark]
+python -m benchmarks [landing silver upsert gold startup] [--scale small|full] [--no-spark]
 """

@@ -27,7 +27,9 @@ def run(scale: str, *, spark: bool) -> Report:
     ours = [Case(f"aura judge, {n:,}", "benchmarks.silver:judge_events", {"count": n}) for n in sizes]
     most = sizes[-1]
     whole = Case(f"aura land and judge, {most:,}", "benchmarks.silver:from_objects", {"count": most})
-    peers = [Case(f"read_ndjson, unique, write, {n:,}", "benchmarks.silver:script", {"count": n}) for n in (sizes[0], most)]
+    peers = [
+        Case(f"read_ndjson, unique, write, {n:,}", "benchmarks.silver:script", {"count": n}) for n in (sizes[0], most)
+    ]
     figures = measure([*ours, whole, *peers])
     judged = figures[: len(sizes)]
     per_row = [figure.cpu_seconds / count for figure, count in zip(judged, sizes, strict=True)]

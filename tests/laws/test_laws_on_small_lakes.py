@@ -26,10 +26,16 @@ KEYS = ("a", "b", "c", "d")
 CHANGES = things(columns=(*things().columns[:2], replace(things().columns[2], allowed_values=tuple("012345678"))))
 
 EVENTS = Contract(
-    table="things", kind=Kind.EVENTS, feed="things", columns=(column("id"), column("word", required=True)), event_id=("id",)
+    table="things",
+    kind=Kind.EVENTS,
+    feed="things",
+    columns=(column("id"), column("word", required=True)),
+    event_id=("id",),
 )
 
-ROWS = replace(EVENTS, kind=Kind.ROWS, columns=(column("id", key_position=1), column("word", required=True)), event_id=())
+ROWS = replace(
+    EVENTS, kind=Kind.ROWS, columns=(column("id", key_position=1), column("word", required=True)), event_id=()
+)
 
 
 @dataclass(frozen=True)
@@ -126,13 +132,11 @@ def versions_of(lake: SmallLake) -> list[int]:
 
 
 ARRIVALS = change_files().flatmap(
-    lambda files: st.tuples(
-        st.just(files), st.permutations(range(len(files))), st.sets(st.integers(0, len(files) - 1))
-    )
+    lambda files: st.tuples(st.just(files), st.permutations(range(len(files))), st.sets(st.integers(0, len(files) - 1)))
 )
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(ARRIVALS)
 def test_changes_in_other_runs_and_another_order_end_in_the_same_table(arrival: tuple[Any, Any, Any]) -> None:
     check_changes(*arrival)
@@ -189,7 +193,7 @@ UPLOADS = uploads().flatmap(lambda found: st.tuples(st.permutations(found), st.p
 
 
 @pytest.mark.parametrize("contract", [EVENTS, ROWS], ids=["events", "rows"])
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(UPLOADS)
 def test_objects_written_again_in_any_order_end_in_the_same_table(contract: Contract, orders: tuple[Any, Any]) -> None:
     check_uploads(contract, *orders)
@@ -199,5 +203,7 @@ def test_objects_written_again_in_any_order_end_in_the_same_table(contract: Cont
 @pytest.mark.parametrize("contract", [EVENTS, ROWS], ids=["events", "rows"])
 @settings(max_examples=100)
 @given(UPLOADS)
-def test_objects_written_again_in_many_orders_end_in_the_same_table(contract: Contract, orders: tuple[Any, Any]) -> None:
+def test_objects_written_again_in_many_orders_end_in_the_same_table(
+    contract: Contract, orders: tuple[Any, Any]
+) -> None:
     check_uploads(contract, *orders)
