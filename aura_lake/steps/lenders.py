@@ -40,9 +40,7 @@ def lenders_of(
     marked = marked_buckets(history, "_without_lsn") if read_to >= 0 else []
     if fresh.is_empty() and not marked:
         return None
-    again = standing_rows(log, ["set_aside"]).filter(
-        (pl.col("verdict") == "duplicate") & (pl.col("log_batch") <= last)
-    )
+    again = standing_rows(log, ["set_aside"]).filter((pl.col("verdict") == "duplicate") & (pl.col("log_batch") <= last))
     copies = again.select(*key, *UNIT, "_op", "_epoch", "_lsn", "log_batch").collect()
     if copies.is_empty():
         return None

@@ -99,10 +99,10 @@ def _publish_model(lake: Lake, warehouse: Warehouse, name: str) -> int | None:
 
 
 def _delta_type(dtype: pl.DataType) -> pl.DataType:
-    """The type a column is published in: UTC microseconds, signed integers, exact decimals."""
+    """The type a column is published in: UTC microseconds, 64-bit integers, exact decimals."""
     if isinstance(dtype, pl.Datetime):
         return pl.Datetime("us", "UTC")
-    if dtype in (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16, pl.UInt32):
+    if dtype.is_integer():
         return pl.Int64()
     return dtype
 

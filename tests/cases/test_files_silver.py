@@ -209,17 +209,33 @@ ODD: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_case_074_to_077_each_odd_record_waits_alone_and_keeps_its_bytes(tmp_path: Path) -> None:
-    lake = SmallLake(tmp_path, events())
-    lines = [line for odd, _ in ODD.values() for line in (odd, json.dumps(event("sound")).encode())]
+def wait_alone(lake: SmallLake, number: str) -> None:
+    """The odd records of a case between sound ones: each waits, by its rule, and keeps its bytes in bronze."""
+    odd = {name: told for name, told in ODD.items() if name.startswith(number)}
+    lines = [line for record, _ in odd.values() for line in (record, json.dumps(event("sound")).encode())]
     lake.arrive("odd.jsonl", *lines)
-    assert names(lake) == ["sound"] * len(ODD)
-    offsets = [sum(len(line) + 1 for line in lines[: 2 * n]) for n in range(len(ODD))]
-    rules = [[rule] for _, rule in ODD.values()]
-    assert waiting(lake) == [("odd.jsonl", 2 * n, offsets[n], rules[n]) for n in range(len(ODD))]
-    for number, line in enumerate(lines):
-        assert bytes_at(lake, "odd.jsonl", number) == line
-    assert "\\ud800" not in str(lake.log().to_dicts())
+    assert names(lake) == ["sound"] * len(odd)
+    offsets = [sum(len(line) + 1 for line in lines[: 2 * n]) for n in range(len(odd))]
+    rules = [[rule] for _, rule in odd.values()]
+    assert waiting(lake) == [("odd.jsonl", 2 * n, offsets[n], rules[n]) for n in range(len(odd))]
+    for ordinal, line in enumerate(lines):
+        assert bytes_at(lake, "odd.jsonl", ordinal) == line
+
+
+def test_case_074_a_record_that_names_a_key_twice_waits_alone(tmp_path: Path) -> None:
+    wait_alone(SmallLake(tmp_path, events()), "074")
+
+
+def test_case_075_a_number_that_is_none_or_beyond_a_double_waits_alone(tmp_path: Path) -> None:
+    wait_alone(SmallLake(tmp_path, events()), "075")
+
+
+def test_case_076_a_lone_surrogate_or_invalid_utf8_waits_alone(tmp_path: Path) -> None:
+    wait_alone(SmallLake(tmp_path, events()), "076")
+
+
+def test_case_077_what_no_reader_should_try_waits_alone(tmp_path: Path) -> None:
+    wait_alone(SmallLake(tmp_path, events()), "077")
 
 
 def test_case_074_a_key_twice_where_a_column_looks_makes_its_value_ambiguous(tmp_path: Path) -> None:

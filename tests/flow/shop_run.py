@@ -1,6 +1,6 @@
 """A shop with a lake of its own, run through every step; also a program, so that it can be killed.
 
-    python -m tests.flow.shop_run FOLDER_OF_CONTRACTS HOME
+python -m tests.flow.shop_run FOLDER_OF_CONTRACTS HOME
 """
 
 from __future__ import annotations
@@ -66,9 +66,7 @@ class ShopRun:
 def open_shop(contracts: Path, home: Path, environ: Mapping[str, str]) -> ShopRun:
     """The shop of a folder of contracts with its lake in `home`; `environ` says where its feeds lie."""
     environ = {"AURA_PII_KEY": KEY, **environ}
-    settings = Settings(
-        project=PROJECT, home=str(home), state=home / "state", shop=contracts, environ=environ
-    )
+    settings = Settings(project=PROJECT, home=str(home), state=home / "state", shop=contracts, environ=environ)
     shop = load_shop(contracts, settings.environment, environ)
     return ShopRun(Lake(settings, shop), open_warehouse(settings), open_gold(settings, shop))
 

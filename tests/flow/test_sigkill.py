@@ -63,15 +63,9 @@ class Run:
     def start(self) -> subprocess.Popen[bytes]:
         """Begun, and its first commit of this run is there."""
         before = commits_in(self.home)
-        log = (self.home.parent / f"{self.home.name}.log").open("ab")
-        process = subprocess.Popen(
-            command(),
-            env=environment(self.home, self.data),
-            stdout=log,
-            stderr=log,
-            cwd=PROJECT,
-            start_new_session=True,
-        )
+        env = environment(self.home, self.data)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(command(), env=env, stdout=log, stderr=log, cwd=PROJECT, start_new_session=True)
         deadline = time.monotonic() + 600
         while commits_in(self.home) == before and process.poll() is None:
             assert time.monotonic() < deadline, "no commit in ten minutes"
