@@ -22,9 +22,7 @@ POSITION_ORDER = (*POSITION, "part")
 SNAPSHOT, STREAMED, BORROWED = 0, 1, 2
 
 
-def in_change_order(
-    changes: pl.DataFrame, key: Sequence[str], copies: pl.DataFrame | None = None
-) -> pl.DataFrame:
+def in_change_order(changes: pl.DataFrame, key: Sequence[str], copies: pl.DataFrame | None = None) -> pl.DataFrame:
     """`changes` sorted by key and then oldest first.
 
     In: `_epoch`, `_lsn` (null: none), `_is_snapshot`, the position columns and the key; `copies`: key,
@@ -57,8 +55,9 @@ def in_row_order(rows: pl.DataFrame, key: Sequence[str], ordering: str | None) -
 def stale_reads(changes: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """Snapshot reads that stand at a later position than a delete of their key which is newer: whoever
     applied changes as they come would bring the row back."""
-    both = pl.col("_is_snapshot").any() & (pl.col("_op") == DELETE).any()
-    concerned = changes.filter(both.fill_null(False).over(key)) if changes.height else changes
+    deleted = changes.filter(pl.col("_op") == DELETE).select(key).unique()
+    read = changes.filter("_is_snapshot").join(deleted, on=key, how="semi").select(key).unique()
+    concerned = changes.join(read, on=key, how="semi")
     if concerned.is_empty():
         return concerned
     placed = concerned.sort(POSITION_ORDER).with_row_index("_place")

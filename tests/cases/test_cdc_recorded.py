@@ -19,11 +19,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.changes import column, things
-from tests.small_lake import SmallLake
 
 from aura_lake.contracts.contract import Column, Contract
 from aura_lake.ledger.count import count
+from tests.changes import column, things
+from tests.small_lake import SmallLake
 
 KEYS = {
     "customers": ("id",),
@@ -46,7 +46,9 @@ def recorded(shared_data: Path) -> Path:
     return folder
 
 
-def final_rows(recorded: Path, configuration: str, table: str) -> tuple[list[dict[str, Any]], list[dict[str, str | None]]]:
+def final_rows(
+    recorded: Path, configuration: str, table: str
+) -> tuple[list[dict[str, Any]], list[dict[str, str | None]]]:
     """The columns of a table with their types, and its rows as text, as PostgreSQL dumped them."""
     with gzip.open(recorded / configuration / "final" / f"{table}.jsonl.gz", "rt") as lines:
         head, *rows = (json.loads(line) for line in lines)
@@ -103,7 +105,10 @@ def as_text(value: Any) -> str | Decimal | None:
 @pytest.mark.parametrize(
     ("configuration", "table"),
     [
-        *((name, "customers") for name in ("a_json_precise", "b_schema_precise", "c_string_isostring", "d_unwrap_rewrite")),
+        *(
+            (name, "customers")
+            for name in ("a_json_precise", "b_schema_precise", "c_string_isostring", "d_unwrap_rewrite")
+        ),
         *(("a_json_precise", name) for name in ("inventory", "carts", "cart_lines", "events")),
         ("c_string_isostring", "order_items"),
     ],
