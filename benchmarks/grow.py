@@ -8,12 +8,20 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from aura_lake.contracts.contract import Contract
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import LOG
-from benchmarks.orders import FIRST_DAY, ORDERS_PER_DAY, order_id, write_creates
+from aura_lake.lake import Lake
+from aura_lake.steps.fold import fold
+from aura_lake.steps.judge import judge
+from aura_lake.steps.land import land
+from aura_lake.steps.placement import buckets_of
+from benchmarks.lakes import open_lake
+from benchmarks.orders import FIRST_DAY, LINES_PER_ORDER, ORDERS_PER_DAY, order_id, write_creates, write_lines
 from benchmarks.places import bench_home, fresh
 from benchmarks.stopwatch import Stopwatch
 
@@ -22,30 +30,45 @@ DAYS_PER_BATCH = 20
 
 def orders_lake(stopwatch: Stopwatch, count: int) -> None:
     """The lake of `count` orders, made once."""
-    home = grown(count)
-    if home.is_dir():
+    if grown(count).is_dir():
         return
-    building = fresh(f"building-orders-{count}")
-    _grow(building, count)
+    home = fresh(f"building-orders-{count}")
+    write_creates(home / "landing" / "orders" / "day-0.jsonl.gz", range(1))
+    _grow(home, "orders", count)
+    _keep(home, grown(count))
+
+
+def shop_lake(stopwatch: Stopwatch, count: int) -> None:
+    """The lake of `count` orders and their lines, made once."""
+    if grown(count, "shop").is_dir():
+        return
+    home = copy_of(grown(count), f"building-shop-{count}")
+    write_lines(home / "landing" / "order_items" / "day-0.jsonl.gz", np.arange(ORDERS_PER_DAY))
+    _grow(home, "order_items", count)
+    _keep(home, grown(count, "shop"))
+
+
+def _keep(building: Path, home: Path) -> None:
     home.parent.mkdir(parents=True, exist_ok=True)
     building.rename(home)
 
 
-def grown(count: int) -> Path:
-    """Where the lake of `count` orders stands."""
-    return bench_home() / "data" / f"orders-{count}"
+def grown(count: int, what: str = "orders") -> Path:
+    """Where the lake of `count` orders stands; `shop`: with their lines."""
+    return bench_home() / "data" / f"{what}-{count}"
 
 
-def copy_of(count: int, name: str) -> Path:
+def open_copy(home: Path) -> Lake:
+    """The lake in `home` with its own landing folders."""
+    feeds = {name.upper(): home / "landing" / name for name in ("orders", "order_items")}
+    return open_lake(home, feeds)
+
+
+def copy_of(standing: Path, name: str) -> Path:
     """A copy to change, of links: a table's files never change once they stand."""
     target = fresh(name)
-    shutil.copytree(grown(count), target, copy_function=_link, dirs_exist_ok=True)
+    shutil.copytree(standing, target, copy_function=_link, dirs_exist_ok=True)
     return target
-
-
-def last_day(count: int) -> int:
-    """The newest day of the lake of `count` orders."""
-    return count // ORDERS_PER_DAY - 1
 
 
 def _link(source: str, target: str) -> None:
@@ -55,29 +78,26 @@ def _link(source: str, target: str) -> None:
         Path(target).hardlink_to(source)
 
 
-def _grow(home: Path, count: int) -> None:
-    from aura_lake.steps.fold import fold
-    from aura_lake.steps.judge import judge
-    from aura_lake.steps.land import land
-    from benchmarks.lakes import open_lake
-
-    write_creates(home / "landing" / "day-0.jsonl.gz", range(1))
-    lake = open_lake(home, {"ORDERS": home / "landing"})
-    contract = lake.contract("orders")
-    land(lake, lake.shop.feeds["orders"])
+def _grow(home: Path, table: str, count: int) -> None:
+    lake = open_copy(home)
+    contract = lake.contract(table)
+    land(lake, lake.shop.feeds[contract.feed])
     judge(lake, contract)
     fold(lake, contract)
-    for table in (lake.log(contract), lake.history(contract), lake.current(contract)):
-        _repeat(table, count // ORDERS_PER_DAY)
+    for rows in (lake.log(contract), lake.history(contract), lake.current(contract)):
+        _repeat(rows, contract, count // ORDERS_PER_DAY)
 
 
-def _repeat(table: LakeTable, days: int) -> None:
+def _repeat(table: LakeTable, contract: Contract, days: int) -> None:
     numbers = pl.DataFrame({"n": range(ORDERS_PER_DAY)}).with_columns(order_id=order_id(pl.col("n")))
     first = table.scan().collect().join(numbers, on="order_id")
     for batch, begin in enumerate(range(1, days, DAYS_PER_BATCH), start=1):
         with Commit(table) as commit:
             for day in range(begin, min(begin + DAYS_PER_BATCH, days)):
-                commit.add(_moved(first, day, batch).select(list(table.layout.columns)))
+                rows = _moved(first, day, batch)
+                if "_bucket" in rows.columns:
+                    rows = rows.with_columns(_bucket=buckets_of(rows, contract))
+                commit.add(rows.select(list(table.layout.columns)))
             commit.publish({LOG: (batch - 1, batch)}, metadata={"benchmark": "a day repeated"})
 
 
@@ -87,12 +107,11 @@ def _moved(first: pl.DataFrame, day: int, batch: int) -> pl.DataFrame:
     number = pl.col("n") + day * ORDERS_PER_DAY
     moved = {
         "order_id": order_id(number),
-        "_lsn": number + 1,
+        "_lsn": pl.col("_lsn") + day * ORDERS_PER_DAY * LINES_PER_ORDER,
         "object": pl.lit(f"day-{day}.jsonl.gz"),
         "etag": pl.lit(f"day-{day}"),
         "log_batch": pl.lit(batch, pl.Int64),
         "log_period": pl.lit(f"{date:%Y-%m}"),
-        "_bucket": pl.lit(f"{date:%Y-%m-%d}"),
     }
     times = [name for name, dtype in first.schema.items() if dtype.is_temporal() and name != "landed_at"]
     return first.with_columns(

@@ -12,9 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grow import copy_of, last_day
 from benchmarks.measure import Case, Check, Figure, Report, measure, prepare
-from benchmarks.orders import FIRST_DAY, write_changes
+from benchmarks.orders import FIRST_DAY, last_day, write_changes
 from benchmarks.places import bench_home, fresh
 from benchmarks.stopwatch import Stopwatch
 
@@ -58,13 +57,14 @@ def aura(stopwatch: Stopwatch, count: int, spread: str) -> dict[str, Any]:
     from aura_lake.steps.fold import fold
     from aura_lake.steps.judge import judge
     from aura_lake.steps.land import land
-    from benchmarks.lakes import open_lake
+    from benchmarks.grow import copy_of, grown, open_copy
 
-    home = copy_of(count, f"upsert-{count}")
-    lake = open_lake(home, {"ORDERS": home / "landing"})
+    home = copy_of(grown(count), f"upsert-{count}")
+    lake = open_copy(home)
     contract = lake.contract("orders")
     for seed in (SEED - 1, SEED):
-        write_changes(home / "landing" / f"changes-{seed}.jsonl.gz", seed, CHANGES, days(count, spread), last_day(count))
+        path = home / "landing" / "orders" / f"changes-{seed}.jsonl.gz"
+        write_changes(path, seed, CHANGES, days(count, spread), last_day(count))
         land(lake, lake.shop.feeds["orders"])
         if seed < SEED:
             judge(lake, contract)
@@ -89,13 +89,12 @@ def plain_table(stopwatch: Stopwatch, count: int) -> None:
     import polars as pl
     from deltalake import write_deltalake
 
-    from benchmarks.grow import grown
-    from benchmarks.lakes import open_lake
+    from benchmarks.grow import grown, open_copy
 
     target = bench_home() / "data" / f"plain-orders-{count}"
     if (target / "_delta_log").is_dir():
         return
-    lake = open_lake(grown(count), {"ORDERS": grown(count) / "landing"})
+    lake = open_copy(grown(count))
     rows = lake.current(lake.contract("orders")).scan().drop("_has_newer_in_quarantine")
     for some in rows.rename({"_bucket": "day"}).collect_batches(chunk_size=1_000_000, maintain_order=True):
         write_deltalake(target, some.to_arrow(), mode="append", partition_by=["day"])

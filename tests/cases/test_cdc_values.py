@@ -68,6 +68,12 @@ def test_case_031_a_precise_decimal_keeps_all_of_its_38_digits(tmp_path: Path) -
     assert values_of(lake, told(1, encoded(-digits), connect_decimal(4))) == [Decimal(f"-{digits}").scaleb(-4, WIDE)]
 
 
+def test_case_031_a_decimal_written_with_an_exponent_is_as_exact(tmp_path: Path) -> None:
+    digits = 12345678901234567890123456789012345678
+    lake = SmallLake(tmp_path, table(column("value", pl.Decimal(38, 4), "number"), decimals="string"))
+    assert values_of(lake, told(1, f"{digits}E-4"), told(2, "1e3")) == [Decimal(digits).scaleb(-4, WIDE), Decimal(1000)]
+
+
 def test_case_032_without_a_schema_the_contract_supplies_the_scale(tmp_path: Path) -> None:
     lake = SmallLake(tmp_path, table(column("value", pl.Decimal(12, 2), "number", physical_type="numeric(12,2)")))
     assert values_of(lake, told(1, encoded(1999)), told(2, encoded(-1))) == [Decimal("19.99"), Decimal("-0.01")]
