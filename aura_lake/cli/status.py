@@ -29,7 +29,8 @@ def status(form: FormOption = Form.TABLE) -> None:
         rows = []
         for line in lines:
             lag = f"{line.to_judge}/{line.to_fold}/{line.to_publish}"
-            note = line.held or ("never run" if line.watermark < 0 else "")
+            waits = f"{line.held_back} changes wait for a value they left out" if line.held_back else ""
+            note = line.held or ("never run" if line.watermark < 0 else waits)
             told = (line.waiting, line.quarantined, line.blocked, ago(line.age_seconds), note)
             rows.append((line.table, line.watermark, lag, *told))
         numbers = ("watermark", "lag", "waiting", "quarantined", "blocked", "age")

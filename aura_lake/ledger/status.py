@@ -31,6 +31,7 @@ class TableStatus:
     waiting: int  #: records landed and not judged
     quarantined: int  #: units in quarantine
     blocked: int  #: of those, units that hold back publication
+    held_back: int  #: changes that wait for a value they left out
     held: str | None  #: why publication stays at an earlier batch
     changed_at: datetime | None  #: its last commit
     age_seconds: float | None
@@ -86,6 +87,7 @@ class _Look:
             waiting=0 if bronze is None else self._waiting(bronze, watermark),
             quarantined=quarantined,
             blocked=blocked,
+            held_back=self._held_back(table),
             held=self._reader.manifest.get("held", {}).get(table.name),
             changed_at=changed_at,
             age_seconds=None if changed_at is None else (self._now - changed_at).total_seconds(),
@@ -96,6 +98,17 @@ class _Look:
             return judged
         current = self._reader.open("silver", table.name)
         return NEVER if current is None else current.watermark("log")
+
+    def _held_back(self, table: TableDigest) -> int:
+        """Changes that are not in the current rows until an earlier one brings what they left out."""
+        history = self._reader.open("silver", f"{table.name}_history") if table.is_folded else None
+        if history is None:
+            return 0
+        row = self._connection.execute(
+            f"select count(*) from ({self._relations.scan(history)}) where _is_held"
+        ).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def _published(self, table: TableDigest, log: Snapshot | None, judged: int) -> int:
         name = f"{table.name}_log"

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from aura_lake.contracts.digest import digest_of
+from aura_lake.ledger.status import read_status
+from aura_lake.query.reader import Reader
 from tests.changes import change, column, things
 from tests.small_lake import SmallLake
 
@@ -89,6 +92,8 @@ def test_case_026_without_a_prior_value_the_row_is_held_back_and_counted(lake: S
     lake.arrive("1.jsonl", change("u", 20, "a", LEFT, 2), change("c", 10, "b", "whole"))
     assert lake.rows() == [("b", "whole", None)], "no row with a null that PostgreSQL does not have"
     assert (lake.folded.held_back, lake.held()) == (1, [("a",)])
+    (status,) = read_status(Reader(lake.lake.settings, digest_of(lake.lake.shop)))
+    assert status.held_back == 1
     assert lake.verdicts() == {"valid": 2}
     lake.arrive("2.jsonl", change("c", 10, "a", "long", 1))
     assert lake.rows() == [("a", "long", 2), ("b", "whole", None)]

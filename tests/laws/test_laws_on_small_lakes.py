@@ -219,7 +219,7 @@ def test_objects_written_again_in_any_order_end_in_the_same_table(contract: Cont
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contract", [EVENTS, ROWS], ids=["events", "rows"])
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(UPLOADS)
 def test_objects_written_again_in_many_orders_end_in_the_same_table(
     contract: Contract, orders: tuple[Any, Any]
