@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Case, Check, Report, measure, prepare
-from benchmarks.places import fresh
 from benchmarks.stopwatch import Stopwatch
 
 SIZES = {"full": (1_000_000, 4_000_000), "small": (200_000, 400_000)}
@@ -31,7 +30,9 @@ def run(scale: str, *, spark: bool) -> Report:
     figures = measure([Case(f"10k orders of {n:,}", "benchmarks.gold:touched", {"count": n}) for n in sizes])
     growth = figures[-1].cpu_seconds / figures[0].cpu_seconds
     return Report(
-        f"{CHANGES:,} touched orders to published gold", figures, [Check("largest shop to smallest", growth, GROWTH_BAR)]
+        f"{CHANGES:,} touched orders to published gold",
+        figures,
+        [Check("largest shop to smallest", growth, GROWTH_BAR)],
     )
 
 

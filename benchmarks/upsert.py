@@ -145,13 +145,19 @@ def merge(stopwatch: Stopwatch, count: int, spread: str) -> dict[str, Any]:
     columns = [name for name in source.column_names if name != "op"]
     with stopwatch:
         merged = (
-            table.merge(source, f"t.order_id = s.order_id and t.day in ({literals})", source_alias="s", target_alias="t")
+            table.merge(
+                source, f"t.order_id = s.order_id and t.day in ({literals})", source_alias="s", target_alias="t"
+            )
             .when_matched_delete(predicate="s.op = 'd'")
             .when_matched_update({name: f"s.{name}" for name in columns}, predicate="s.op = 'u'")
             .when_not_matched_insert({name: f"s.{name}" for name in columns}, predicate="s.op = 'c'")
             .execute()
         )
-    return {"keys": merged["num_target_rows_updated"] + merged["num_target_rows_deleted"] + merged["num_target_rows_inserted"]}
+    return {
+        "keys": merged["num_target_rows_updated"]
+        + merged["num_target_rows_deleted"]
+        + merged["num_target_rows_inserted"]
+    }
 
 
 def plain_path(count: int) -> Path:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.conftest import PROJECT
-from tests.services.fakesnow_process import running
 
 from aura_lake.contracts.load import load_shop
 from aura_lake.delta.documents import read_document
@@ -19,6 +17,8 @@ from aura_lake.simulate import SimulationPlan, mess_named, simulate
 from aura_lake.steps.pipeline import bring_up_to_date
 from aura_lake.steps.publish import MANIFEST
 from aura_lake.warehouse.opening import open_gold, open_warehouse
+from tests.conftest import PROJECT
+from tests.services.fakesnow_process import running
 
 # dbt-snowflake passes an option that the connector calls outdated.
 pytestmark = [pytest.mark.services, pytest.mark.filterwarnings("ignore:The .insecure_mode. connection property")]
