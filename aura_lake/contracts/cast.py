@@ -238,7 +238,7 @@ def _date(text: pl.Series, kind: pl.Series, semantic: Semantic | None) -> Cast:
     allowed = kind.is_in(["string", "text", *(("integer",) if days else ())])
     iso = text.str.replace(r"Z$", "")
     values = iso.str.to_date("%Y-%m-%d", strict=False)
-    infinite = _is_written_infinity(iso, of_date=True)
+    infinite = _is_written_infinity(iso.set(values.is_not_null(), None), of_date=True)
     if days:
         count = text.set(kind != "integer", None).cast(pl.Int64, strict=False)
         in_range = count.is_between(-719162, 2932896).fill_null(False)  # 0001-01-01 to 9999-12-31
