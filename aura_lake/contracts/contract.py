@@ -12,6 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
+#: How the location of a feed of topics begins.
+KAFKA = "kafka://"
+
 
 class Kind(StrEnum):
     """What a record of the table means."""
@@ -35,21 +38,34 @@ class Format(StrEnum):
     JSONL = "jsonl"  #: one JSON value a line
     JSON = "json"  #: JSON values one after the other, with or without white space (Firehose)
     CSV = "csv"  #: RFC 4180 with a header line
+    AVRO = "avro"  #: topics only: Avro behind Confluent's five bytes, the schema in a registry
 
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream of records from outside: the objects under one folder or S3 prefix."""
+    """One stream of records from outside: the objects under one folder or S3 prefix, or Kafka topics."""
 
     name: str
-    location: str  #: absolute folder, or s3://bucket/prefix; variables expanded
+    location: str  #: absolute folder, s3://bucket/prefix, or kafka://host:port[,…]; variables expanded
     format: Format
     delimiter: str = ","  #: CSV only
     endpoint_url: str | None = None  #: S3 only
     layout: str | None = None  #: strftime pattern of time prefixes, e.g. "%Y/%m/%d/%H"
     include: str | None = None  #: glob on the name relative to the location
+    topics: tuple[str, ...] = ()  #: Kafka only: names; one that begins with ^ is a regular expression
+    registry: str | None = None  #: Kafka only: URL of the schema registry that framed values name
     description: str = ""
     owner: str | None = None
+
+    @property
+    def is_topics(self) -> bool:
+        """Whether its records come from Kafka, else from objects."""
+        return bool(self.topics)
+
+    @property
+    def brokers(self) -> str:
+        """Kafka: the bootstrap servers."""
+        return self.location.removeprefix(KAFKA)
 
 
 @dataclass(frozen=True)

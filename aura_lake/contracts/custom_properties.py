@@ -39,6 +39,8 @@ SERVER: Mapping[str, Meaning] = {
     "layout": Meaning("strftime pattern", "time prefixes of the objects, e.g. %Y/%m/%d/%H"),
     "include": Meaning("glob", "which objects below the location belong to the feed"),
     "delimiter": Meaning("one character", "CSV of a local server: what separates the fields"),
+    "topics": Meaning("name or list of names", "Kafka: the topics; one that begins with ^ is a regular expression"),
+    "registry": Meaning("URL", "Kafka: the schema registry that Avro and framed JSON name"),
 }
 
 SEVERITY: Mapping[str, Meaning] = {

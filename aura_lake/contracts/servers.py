@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from aura_lake.contracts.contract import Feed, Format
+from aura_lake.contracts.contract import KAFKA, Feed, Format
 from aura_lake.contracts.custom_properties import SERVER, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.names import check_name
@@ -14,7 +14,9 @@ from aura_lake.contracts.problems import did_you_mean
 
 _VARIABLE = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TYPES = ("local", "s3")
+_TYPES = ("local", "s3", "kafka")
+#: What Kafka accepts as a topic's name.
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
 
 
@@ -59,6 +61,8 @@ def _definition(feed: Feed) -> tuple[object, ...]:
         feed.endpoint_url,
         feed.layout,
         feed.include,
+        feed.topics,
+        feed.registry,
     )
 
 
@@ -70,10 +74,12 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
     if kind not in _TYPES:
         server.problem(
             f"servers of type {kind!r} are not read.",
-            f"{did_you_mean(kind, _TYPES)} A Kafka topic cannot be read yet.",
+            did_you_mean(kind, _TYPES),
             key="type",
         )
         return None
+    if kind == "kafka":
+        return _read_topics(server, name, environ)
     key = "path" if kind == "local" else "location"
     written = server.text(key)
     expanded = _expand(server, key, written, environ) if written else None
@@ -89,6 +95,9 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
             key=key,
         )
     custom = CustomProperties(server, SERVER)
+    for foreign in ("topics", "registry"):
+        if foreign in custom:
+            custom.problem(foreign, f"{foreign!r} means nothing for a server of type {kind!r}.", "Make it kafka.")
     include = custom.text("include")
     endpoint = server.text("endpointUrl")
     return Feed(
@@ -101,6 +110,64 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
         include=include,
         description=server.text("description") or "",
     )
+
+
+def _read_topics(server: Element, name: str, environ: Mapping[str, str]) -> Feed | None:
+    """A feed of Kafka topics: `host` names the brokers, the custom property `topics` the topics."""
+    host = server.text("host")
+    if not host:  # ODCS's own schema has already said so
+        return None
+    brokers = _expand(server, "host", host, environ)
+    custom = CustomProperties(server, SERVER)
+    for foreign in ("layout", "include", "delimiter"):
+        if foreign in custom:
+            custom.problem(foreign, f"{foreign!r} means nothing for topics.", "Take it out.")
+    topics = custom.texts("topics")
+    if not topics:
+        server.problem("the server names no topics.", "Add the custom property topics, e.g. [aura.public.orders].")
+    for topic in topics:
+        _check_topic(custom, topic)
+    registry = custom.text("registry")
+    expanded_registry = _expand(server, "customProperties", registry, environ) if registry else None
+    format = _topic_format(server)
+    if format is Format.AVRO and not registry:
+        server.problem(
+            "the format is avro, and no schema registry is named.", "Add the custom property registry: its URL."
+        )
+    if brokers is None or not topics:
+        return None
+    return Feed(
+        name=name,
+        location=KAFKA + brokers.strip(),
+        format=format,
+        topics=tuple(sorted(topics)),
+        registry=expanded_registry,
+        description=server.text("description") or "",
+    )
+
+
+def _check_topic(custom: CustomProperties, topic: str) -> None:
+    if not topic.startswith("^"):
+        if not _TOPIC.fullmatch(topic):
+            custom.problem(
+                "topics", f"{topic!r} is not the name of a topic.", "A regular expression has to begin with ^."
+            )
+        return
+    try:
+        re.compile(topic)
+    except re.error as error:
+        custom.problem("topics", f"{topic!r} is not a regular expression: {error}.", "Mend it, or write the names.")
+
+
+def _topic_format(server: Element) -> Format:
+    written = server.text("format")
+    known = {Format.JSON.value, Format.AVRO.value}
+    if written is None or written in known:
+        return Format(written or Format.JSON)
+    server.problem(
+        f"the format {written!r} is not read from topics.", did_you_mean(written, sorted(known)), key="format"
+    )
+    return Format.JSON
 
 
 def _expand(server: Element, key: str, text: str, environ: Mapping[str, str]) -> str | None:
@@ -140,7 +207,7 @@ def _format(server: Element, location: str, include: str | None) -> Format:
     newlines between them or without.
     """
     written = server.text("format")
-    known = tuple(option.value for option in Format)
+    known = tuple(option.value for option in Format if option is not Format.AVRO)
     if written in known:
         return Format(written)
     if written is not None:

@@ -130,7 +130,8 @@ def test_layout_include_and_delimiter_are_custom_properties(tmp_path: Path) -> N
     ("line", "problem"),
     [
         ("type: lokal", "'lokal' is not a value of 'type'. Did you mean 'local'?"),
-        ("type: kafka", "servers of type 'kafka' are not read."),
+        ("type: redis", "servers of type 'redis' are not read. Known are: kafka, local, s3."),
+        ("type: kafka", "'host' is missing in 'servers'."),
         ("format: jsnl", "the format 'jsnl' is not read. Did you mean 'jsonl'?"),
         ("format: parquet", "the format 'parquet' is not read. Known are: csv, json, jsonl."),
         ("path: 5", "'path' is 5 and has to be text. Quote it."),
@@ -165,3 +166,54 @@ def test_a_contract_without_servers_is_refused(tmp_path: Path) -> None:
         "orders.odcs.yaml:1: the contract has no servers, so nobody knows where its records lie. Add `servers:` with "
         "server, type, path (or location) and format."
     ]
+
+
+def kafka_server(*custom: str, format: str = "json") -> str:
+    lines = ["server: a", "type: kafka", 'host: "${BROKERS:-127.0.0.1:9092}"', f"format: {format}"]
+    return servers(*lines, "customProperties:", *custom) if custom else servers(*lines)
+
+
+def custom_property(name: str, value: str) -> str:
+    return f"  - property: {name}\n        value: {value}"
+
+
+def test_a_kafka_server_names_brokers_and_topics(tmp_path: Path) -> None:
+    text = kafka_server(custom_property("topics", "[shop.orders, '^shop\\.eu_.*']"))
+    feed = load(write_shop(tmp_path, raw=HEAD + text), environ={"BROKERS": "one:9092,two:9092"}).feeds["a"]
+    assert feed.is_topics
+    assert (feed.brokers, feed.topics) == ("one:9092,two:9092", ("^shop\\.eu_.*", "shop.orders"))
+    assert (feed.format, feed.registry) == (Format.JSON, None)
+
+
+def test_avro_names_its_registry(tmp_path: Path) -> None:
+    topic, registry = custom_property("topics", "clicks"), custom_property("registry", "http://127.0.0.1:8081")
+    feed = load(write_shop(tmp_path, raw=HEAD + kafka_server(topic, registry, format="avro"))).feeds["a"]
+    assert (feed.format, feed.registry) == (Format.AVRO, "http://127.0.0.1:8081")
+
+
+@pytest.mark.parametrize(
+    ("custom", "format", "problem"),
+    [
+        ((), "json", "the server names no topics."),
+        ((custom_property("topics", "a b"),), "json", "'a b' is not the name of a topic."),
+        ((custom_property("topics", "'^a('"),), "json", "'^a(' is not a regular expression"),
+        ((custom_property("topics", "a"),), "avro", "the format is avro, and no schema registry is named."),
+        ((custom_property("topics", "a"),), "csv", "the format 'csv' is not read from topics."),
+        (
+            (custom_property("topics", "a"), custom_property("layout", "'%Y'")),
+            "json",
+            "'layout' means nothing for topics",
+        ),
+    ],
+)
+def test_what_a_kafka_server_says_wrong_is_named(
+    tmp_path: Path, custom: tuple[str, ...], format: str, problem: str
+) -> None:
+    found = problems(write_shop(tmp_path, orders=HEAD + kafka_server(*custom, format=format) + SCHEMA))
+    assert any(problem in line for line in found), found
+
+
+def test_a_folder_has_no_topics(tmp_path: Path) -> None:
+    text = servers("server: a", "type: local", "path: x", "customProperties:", custom_property("topics", "a"))
+    found = problems(write_shop(tmp_path, orders=HEAD + text + SCHEMA))
+    assert any("'topics' means nothing for a server of type 'local'" in line for line in found), found
