@@ -37,6 +37,14 @@ class FeedError(Terminal):
     """A feed's folder, bucket or key is missing or may not be read."""
 
 
+class FeedUnavailable(Transient):
+    """The brokers or the registry of a feed did not answer."""
+
+
+class FeedGap(Terminal):
+    """Records of a feed were gone before they were read, or may have been; a person has to decide."""
+
+
 class StoreUnavailable(Transient):
     """The object store did not answer, or answered that it is busy."""
 
@@ -55,6 +63,10 @@ class LakeError(Terminal):
 
 class LeaseHeld(Transient):
     """Another process applies changes to this lake right now."""
+
+
+class ServiceError(Terminal):
+    """A server of this machine's own stack is missing, did not start, or stands in another's place."""
 
 
 class WarehouseError(Terminal):

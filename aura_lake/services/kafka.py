@@ -1,0 +1,156 @@
+"""Kafka: one node that is broker and controller, without ZooKeeper."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import struct
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from aura_lake.errors import ServiceError
+from aura_lake.services.artefacts import Artefact
+from aura_lake.services.java import java_command, missing_java, write_properties
+from aura_lake.services.service import Missing, Service, loopback
+from aura_lake.services.site import HOST
+
+VERSION = "4.3.1"
+
+#: What log4j 2 needs to be heard through SLF4J 1.7, which Kafka's jars bring.
+LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.3"
+
+BROKER = Artefact("kafka", (f"org.apache.kafka:kafka_2.13:{VERSION}", LOGGING))
+
+#: Any id will do, as nobody joins; it must not begin with a hyphen, which would be read as a flag.
+_CLUSTER_ID = "YXVyYS1sYWtlLWthZmthMQ"
+
+_HEAP_MB = 256
+
+
+class Kafka(Service):
+    """A broker whose topics outlive a restart. Topics are made at first use, with one partition."""
+
+    name: ClassVar[str] = "kafka"
+    patience_seconds: ClassVar[float] = 180
+
+    @property
+    def bootstrap(self) -> str:
+        """What clients are given as `bootstrap.servers`."""
+        return loopback(self.port)
+
+    @property
+    def address(self) -> str:
+        """The same: `127.0.0.1:PORT`."""
+        return self.bootstrap
+
+    @property
+    def all_ports(self) -> tuple[int, ...]:
+        """The broker's port and the controller's."""
+        return (self.port, self.site.ports["kafka_controller"])
+
+    def missing(self) -> list[Missing]:
+        """Java, and Maven as long as Kafka is not in the cache."""
+        return missing_java(self.site, is_fetched=self.site.artefacts.has(BROKER))
+
+    def fetch(self) -> None:
+        """Kafka's jars."""
+        self.site.artefacts.fetch(BROKER)
+
+    def prepare(self) -> None:
+        """The broker's settings, and a formatted data folder where there is none."""
+        write_properties(self._file, self.settings())
+        if not (self.data / "meta.properties").exists():
+            self._format()
+
+    @property
+    def data(self) -> Path:
+        """Where topics are kept."""
+        return self.folder / "data"
+
+    def settings(self) -> dict[str, str | int]:
+        """The broker's settings: one node, replicas of one, little memory."""
+        broker, controller = (loopback(port) for port in self.all_ports)
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "PLAINTEXT",
+            "log.dirs": str(self.data),
+            "num.partitions": 1,
+            "num.network.threads": 2,
+            "num.io.threads": 4,
+            "background.threads": 2,
+            "auto.create.topics.enable": "true",
+            # Topics are what the lake reads late: nothing leaves by age.
+            "log.retention.hours": -1,
+            "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+            "offsets.topic.num.partitions": 1,
+            "offsets.topic.replication.factor": 1,
+            "transaction.state.log.num.partitions": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.num.partitions": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            # A group begins at once, and a member that was killed is missed soon.
+            "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            # After a kill the broker's own earlier session has to run out before it is let in again.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
+        }
+
+    def command(self) -> list[str]:
+        """The broker, in the foreground."""
+        return [*self._java(), "kafka.Kafka", str(self._file)]
+
+    def answers(self) -> bool:
+        """Whether it names itself as a broker that takes part: a Metadata request of Kafka's protocol, version 1.
+
+        The port is open before the controller has let the broker in; producers would fail until then.
+        """
+        request = struct.pack(">hhih", 3, 1, 1, -1) + struct.pack(">i", 0)  # no client id, no topics
+        try:
+            with socket.create_connection((HOST, self.port), timeout=2) as wire:
+                wire.sendall(struct.pack(">i", len(request)) + request)
+                size_and_id_and_brokers = _read(wire, 12)
+        except OSError:
+            return False
+        brokers: int = struct.unpack(">iii", size_and_id_and_brokers)[2] if size_and_id_and_brokers else 0
+        return brokers > 0
+
+    def _format(self) -> None:
+        """Formatted beside its place and renamed when whole."""
+        draft = self.folder / "data.part"
+        shutil.rmtree(draft, ignore_errors=True)
+        file = self.folder / "format.properties"
+        write_properties(file, {**self.settings(), "log.dirs": str(draft)})
+        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(file)]
+        ran = subprocess.run(command, capture_output=True, text=True, env=self.environment(), check=False)
+        if ran.returncode != 0:
+            raise ServiceError(f"kafka: {draft} could not be formatted: {(ran.stderr or ran.stdout).strip()[-1000:]}")
+        draft.rename(self.data)
+
+    def _java(self) -> list[str]:
+        jars = self.site.artefacts.place_of(BROKER) / "*"
+        return java_command(self.site, self.folder, str(jars), _HEAP_MB)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "server.properties"
+
+
+def _read(wire: socket.socket, size: int) -> bytes:
+    """Exactly `size` bytes, or none where the other side closes."""
+    parts = b""
+    while len(parts) < size:
+        part = wire.recv(size - len(parts))
+        if not part:
+            return b""
+        parts += part
+    return parts

@@ -1,0 +1,7 @@
+"""The servers that tests of this folder may ask for by name."""
+
+from __future__ import annotations
+
+from tests.services.live import live_connect, live_kafka, live_postgres, live_stack
+
+__all__ = ["live_connect", "live_kafka", "live_postgres", "live_stack"]
