@@ -9,7 +9,8 @@ from aura_lake.delta.layout import Layout
 
 UTC_MICROS = pl.Datetime("us", "UTC")
 
-#: A record's identity. For files: (object, etag, ordinal); for topics: (topic, partition, offset).
+#: A record's identity. For files: (object, etag, ordinal); for topics: (topic, partition, offset), with the
+#: topic's id as `etag`, since a topic that was made anew counts its offsets from 0 again.
 POSITION: dict[str, pl.DataType] = {
     "topic": pl.String(),
     "partition": pl.Int32(),
@@ -41,6 +42,7 @@ BRONZE = Layout(
         "object_copy_of": pl.String(),
         "record_count": pl.Int64(),
         "header": pl.Binary(),
+        "next_offset": pl.Int64(),
     },
     partition_by=("landed_date", "row_kind"),
     statistics=("batch", "landed_at", "ordinal", "offset"),

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from aura_lake.delta.table import LakeTable
+from aura_lake.delta.watermarks import LANE
 from aura_lake.ledger.equation import NAMED, Equation, FeedLine
-
-#: Objects of a file feed are one lane.
-FILES = "files"
+from aura_lake.ledger.topics import Gap, count_topics, read_ranges
 
 
-def count_feed(feed: str, bronze: LakeTable) -> FeedLine:
+def count_feed(feed: str, bronze: LakeTable, gaps_accepted: Sequence[Gap] = ()) -> FeedLine:
     """The feed's batches and records, recounted."""
-    watermark = bronze.watermark(f"lane/{FILES}")
+    watermark = bronze.watermark(LANE)
     batches = set(bronze.scan().select(pl.col("batch").unique()).collect(engine="streaming")["batch"].to_list())
     wanted = set(range(watermark + 1))
     gaps = [f"batch {number} is missing" for number in sorted(wanted - batches)]
     gaps += [f"batch {number} is beyond the watermark" for number in sorted(batches - wanted)]
     gapless = Equation(f"batches 0 to {watermark} = batches that stand", len(wanted), len(batches), tuple(gaps[:NAMED]))
+    ranges = read_ranges(bronze)
+    if not ranges.is_empty():
+        records, equations = count_topics(bronze, ranges, gaps_accepted)
+        return FeedLine(feed, watermark, 0, records, (gapless, *equations))
     told = _told(bronze)
     found = _found(bronze)
     records = int(found["records"].sum())

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from aura_lake.contracts.contract import Contract
+from aura_lake.decisions import ACCEPT_GAP, decisions
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.ledger.bronze import count_feed
 from aura_lake.ledger.equation import Equation, Ledger, TableLine
 from aura_lake.ledger.money import count_money
 from aura_lake.ledger.state import count_state
+from aura_lake.ledger.topics import Gap
 from aura_lake.ledger.units import UnitCount, blocked_units
 
 if TYPE_CHECKING:
@@ -30,7 +32,11 @@ def count(lake: Lake, warehouse: Warehouse | None = None) -> Ledger:
     Reads bronze's positions, the logs' verdicts and the keys of the state; memory stays bounded by a few
     columns of one table. Writes nothing.
     """
-    feeds = [count_feed(name, lake.bronze(name)) for name in sorted(lake.shop.feeds)]
+    gaps: dict[str, list[Gap]] = {}
+    for decision in decisions(lake, ACCEPT_GAP):
+        facts = decision.facts
+        gaps.setdefault(facts["feed"], []).append((facts["lane"], facts["from"], facts["to"]))
+    feeds = [count_feed(name, lake.bronze(name), gaps.get(name, ())) for name in sorted(lake.shop.feeds)]
     tables = [_count_table(lake, contract, warehouse) for _, contract in sorted(lake.shop.contracts.items())]
     return Ledger(
         shop=lake.shop.id,

@@ -10,25 +10,30 @@ from dagster import (
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
+    AssetKey,
     AssetsDefinition,
     MaterializeResult,
     asset,
 )
 
 from aura_lake.contracts.contract import Feed, Shop
+from aura_lake.delta.table import LakeTable
+from aura_lake.lake import Lake
 from aura_lake.orchestration import describe
 from aura_lake.orchestration.telling import telling
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.outside.objects import ListingScope
 from aura_lake.settings import Settings
-from aura_lake.steps.land import LandReport, land, object_rows
+from aura_lake.steps.land import land, object_rows
+from aura_lake.steps.land_report import LandReport
 
 #: Tag of a run that only looks at the feeds' newest prefixes: `recent`. Without it everything is listed.
 LISTING_TAG = "aura/listing"
 RECENT_ONLY = {LISTING_TAG: ListingScope.RECENT.value}
 
-#: The check of every feed.
+#: The check of every feed of objects, and of every feed of topics.
 READABLE_OBJECTS = "every_object_is_readable"
+LANES_GO_ON = "every_partition_is_read_on"
 
 #: So many names stand in the metadata; the rest is in the table.
 NAMED = 20
@@ -37,16 +42,11 @@ NAMED = 20
 def feed_asset(settings: Settings, shop: Shop, feed: Feed) -> AssetsDefinition:
     """The asset `bronze/<feed>`."""
     key = describe.bronze_key(feed.name)
-    check = AssetCheckSpec(
-        READABLE_OBJECTS,
-        asset=key,
-        description="No object is corrupt; one that is stands in bronze with its error and brought no records.",
-    )
 
     @asset(
         key=key,
         group_name="bronze",
-        kinds={"delta", "s3" if feed.location.startswith("s3://") else "file"},
+        kinds={"delta", _kind(feed)},
         description=feed.description or f"Every record of the feed {feed.name}, byte for byte, as it came.",
         owners=describe.feed_owners(shop, feed),
         tags={"aura/format": feed.format.value},
@@ -54,8 +54,9 @@ def feed_asset(settings: Settings, shop: Shop, feed: Feed) -> AssetsDefinition:
             **describe.place(settings, "bronze", feed.name),
             "dagster/column_schema": describe.bronze_schema(),
             "location": feed.location,
+            **({"topics": list(feed.topics)} if feed.is_topics else {}),
         },
-        check_specs=[check],
+        check_specs=[_check(feed, key)],
         freshness_policy=describe.freshness(),
         pool=f"bronze_{feed.name}",
         required_resource_keys={BENCH},
@@ -65,40 +66,80 @@ def feed_asset(settings: Settings, shop: Shop, feed: Feed) -> AssetsDefinition:
         scope = ListingScope(context.run.tags.get(LISTING_TAG, ListingScope.EVERYTHING.value))
         with telling(context, f"land {feed.name}") as voice:
             report = land(bench.lake, feed, scope=scope, progress=voice.progress)
-            objects = object_rows(bench.lake.bronze(feed.name))
-            corrupt = objects.filter(objects["object_error"].is_not_null())
+            came = f"{report.records:,} records" + ("" if feed.is_topics else f" in {report.objects:,} objects")
             voice.done(
-                f"{report.records:,} records in {report.objects:,} objects",
+                came,
                 batches=report.batches, waiting=len(report.waiting), skipped=len(report.skipped),
-                seconds=round(report.seconds, 2),
+                stopped=len(report.stopped), seconds=round(report.seconds, 2),
             )  # fmt: skip
-        yield MaterializeResult(
-            asset_key=key, metadata=_metadata(report, int(objects["record_count"].sum()), objects.height)
-        )
-        yield AssetCheckResult(
-            asset_key=key,
-            check_name=READABLE_OBJECTS,
-            passed=corrupt.is_empty(),
-            severity=AssetCheckSeverity.WARN,
-            metadata={"objects": objects.height, "corrupt": corrupt.height},
-        )
+        yield from landed(bench.lake, feed, report)
 
     return land_feed
 
 
-def _metadata(report: LandReport, rows: int, objects: int) -> dict[str, Any]:
+def landed(lake: Lake, feed: Feed, report: LandReport) -> Iterator[Any]:
+    """What a landing did, as Dagster tells it: the materialization and the feed's check."""
+    key = describe.bronze_key(feed.name)
+    bronze = lake.bronze(feed.name)
+    if feed.is_topics:
+        yield MaterializeResult(asset_key=key, metadata=_metadata(report, records=_rows(bronze)))
+        yield AssetCheckResult(
+            asset_key=key,
+            check_name=LANES_GO_ON,
+            passed=not report.stopped,
+            severity=AssetCheckSeverity.ERROR,
+            metadata={"stopped": _some(report.stopped) or {}, "notes": list(report.notes)},
+        )
+        return
+    objects = object_rows(bronze)
+    corrupt = objects.filter(objects["object_error"].is_not_null())
+    records = int(objects["record_count"].sum())
+    yield MaterializeResult(asset_key=key, metadata=_metadata(report, records=records, objects=objects.height))
+    yield AssetCheckResult(
+        asset_key=key,
+        check_name=READABLE_OBJECTS,
+        passed=corrupt.is_empty(),
+        severity=AssetCheckSeverity.WARN,
+        metadata={"objects": objects.height, "corrupt": corrupt.height},
+    )
+
+
+def _kind(feed: Feed) -> str:
+    if feed.is_topics:
+        return "kafka"
+    return "s3" if feed.location.startswith("s3://") else "file"
+
+
+def _check(feed: Feed, key: AssetKey) -> AssetCheckSpec:
+    if feed.is_topics:
+        says = "No offset was gone before it was read, no topic was made anew, no batch is corrupt."
+        return AssetCheckSpec(LANES_GO_ON, asset=key, description=says)
+    says = "No object is corrupt; one that is stands in bronze with its error and brought no records."
+    return AssetCheckSpec(READABLE_OBJECTS, asset=key, description=says)
+
+
+def _rows(bronze: LakeTable) -> int:
+    """Records of the table, by the files in its log."""
+    files = bronze.files()
+    if "partition.row_kind" not in files.columns:
+        return 0
+    return int(files.filter(files["partition.row_kind"] == "record")["num_records"].sum())
+
+
+def _metadata(report: LandReport, *, records: int, objects: int | None = None) -> dict[str, Any]:
     return describe.counted(
-        rows,
+        records,
         records=report.records,
-        objects=report.objects,
+        objects=report.objects if objects is not None else None,
         objects_in_all=objects,
         batches=report.batches,
         watermark=report.watermark,
         raw_bytes=report.raw_bytes,
-        copies=report.copies,
+        copies=report.copies if objects is not None else None,
         corrupt=_some(report.corrupt),
         waiting=_some(report.waiting),
         skipped=_some(report.skipped),
+        stopped=_some(report.stopped),
         seconds=round(report.seconds, 3),
     )
 

@@ -74,7 +74,8 @@ def batch_groups(bronze: LakeTable, read_to: int, goal: int) -> Iterator[int]:
     """The last batch of each group of batches that are judged in one commit."""
     if goal <= read_to:
         return
-    counts = dict(object_rows(bronze).group_by("batch").agg(pl.col("record_count").sum()).iter_rows())
+    told = bronze.scan().filter((pl.col("row_kind") != "record") & (pl.col("batch") > read_to))
+    counts = dict(told.group_by("batch").agg(pl.col("record_count").sum()).collect().iter_rows())
     held = 0
     for batch in range(read_to + 1, goal + 1):
         count = counts.get(batch, 0)

@@ -9,8 +9,6 @@ to one already here, leaves its row and no records.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +18,7 @@ import pyarrow as pa
 
 from aura_lake.contracts.contract import Feed
 from aura_lake.delta.commit import Commit, PartFile
-from aura_lake.delta.table import NEVER, LakeTable
+from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import FILES, LANE
 from aura_lake.errors import CommitConflict, WatermarkError
 from aura_lake.lake import Lake
@@ -30,6 +28,8 @@ from aura_lake.outside.decompress import CorruptObject, Limits
 from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, ObjectStore
 from aura_lake.outside.records import read_records, store_for
 from aura_lake.outside.s3_environment import s3_settings
+from aura_lake.steps.land_report import LandReport, Progress
+from aura_lake.steps.land_topics import land_topics
 
 #: A batch closes once it holds this much; a larger object is a batch of its own.
 BATCH_BYTES, BATCH_OBJECTS = 128 << 20, 2_000
@@ -45,34 +45,17 @@ ROW_GROUP_BYTES = 16 << 20
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
-class LandReport:
-    """What one landing of a feed did. `waiting` and `skipped` give a reason for each name."""
-
-    feed: str
-    batches: int = 0
-    objects: int = 0
-    records: int = 0
-    copies: int = 0
-    corrupt: dict[str, str] = field(default_factory=dict)
-    waiting: dict[str, str] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    raw_bytes: int = 0
-    watermark: int = NEVER
-    seconds: float = 0.0
-
-
-Progress = Callable[[int, int], None]
-
-
 def land(
     lake: Lake, feed: Feed, *, scope: ListingScope = ListingScope.EVERYTHING, progress: Progress | None = None
 ) -> LandReport:
-    """Load every new or changed object of `feed` into `bronze/<feed>`; a report of what came.
+    """Load every new or changed object of `feed`, or every new message of its topics, into `bronze/<feed>`; a
+    report of what came.
 
-    `progress` is called with (objects done, objects found). Raises FeedError where the place is
-    missing or may not be read; then nothing was written.
+    `progress` is called with (done, found). Raises FeedError where the place is missing or may not be read; then
+    nothing was written.
     """
+    if feed.is_topics:
+        return land_topics(lake, feed, progress=progress)
     started = time.monotonic()
     store = store_for(feed, s3_settings(lake.settings.environ))
     listing = store.list(scope)
