@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,21 +40,42 @@ _NAMED: Mapping[str, Semantic] = {
     "io.debezium.time.NanoTimestamp": Semantic(unit="nanos"),
     "io.debezium.time.IsoTimestamp": Semantic(unit="iso"),
     "io.debezium.data.VariableScaleDecimal": Semantic(encoding="variable"),
+    # Avro's logical types, where no Connect name stands beside them: there a timestamp is an instant.
+    "date": Semantic(unit="days"),
+    "timestamp-millis": Semantic(unit="millis", is_instant=True),
+    "timestamp-micros": Semantic(unit="micros", is_instant=True),
+    "timestamp-nanos": Semantic(unit="nanos", is_instant=True),
+    "local-timestamp-millis": Semantic(unit="millis"),
+    "local-timestamp-micros": Semantic(unit="micros"),
+    "local-timestamp-nanos": Semantic(unit="nanos"),
 }
 
 
-def from_schema(schema_text: str, image: str | None) -> dict[str, Semantic]:
-    """The semantics of the fields of `before`/`after` (or of the value itself: image None) in a Connect
-    schema as JSON. Fields without a special meaning are absent. An unreadable schema gives none."""
+def from_schema(schema_text: str, place: Sequence[str] = ()) -> dict[str, Semantic]:
+    """The semantics of the fields at `place` (the value's own, those of `before` or `after`, or of the elements
+    of an array) in a Connect schema as JSON; a nested field under its dotted path. Fields without a special
+    meaning are absent. An unreadable schema gives none."""
     try:
         schema = json.loads(schema_text)
     except ValueError:
         return {}
-    fields = _fields(schema)
-    if image is not None:
-        fields = _fields(next((f for f in fields if f.get("field") == image), {}))
-    named = {str(field.get("field")): _of_field(field) for field in fields}
-    return {name: semantic for name, semantic in named.items() if semantic is not None}
+    for step in place:
+        schema = next((field for field in _fields(schema) if field.get("field") == step), {})
+    if isinstance(schema, dict) and isinstance(schema.get("items"), dict):
+        schema = schema["items"]
+    found: dict[str, Semantic] = {}
+    _collect(schema, "", found)
+    return found
+
+
+def _collect(schema: Any, prefix: str, found: dict[str, Semantic]) -> None:
+    for field in _fields(schema):
+        path = f"{prefix}{field.get('field')}"
+        semantic = _of_field(field)
+        if semantic is None:
+            _collect(field, f"{path}.", found)
+        else:
+            found[path] = semantic
 
 
 def _fields(schema: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 import polars as pl
 
+from aura_lake.cdc.decimals import digits_of
 from aura_lake.cdc.semantics import Semantic
 from aura_lake.contracts.contract import Column
 
@@ -208,14 +209,9 @@ def decode_decimal(text: str, scale: int | None) -> str | None:
         return None
     try:
         unscaled = int.from_bytes(base64.b64decode(text, validate=True), "big", signed=True)
-        digits = str(abs(unscaled))  # ValueError beyond 4,300 digits, which no column holds
+        return digits_of(unscaled, scale)
     except ValueError:
         return None
-    sign = "-" if unscaled < 0 else ""
-    if scale <= 0:
-        return sign + digits + "0" * -scale
-    digits = digits.rjust(scale + 1, "0")
-    return f"{sign}{digits[:-scale]}.{digits[-scale:]}"
 
 
 def decode_variable_decimal(text: str) -> str | None:

@@ -13,6 +13,7 @@ import polars as pl
 
 from aura_lake.cdc.placeholder import placeholder_texts
 from aura_lake.cdc.semantics import from_contract
+from aura_lake.cdc.wire_schema import SchemasOf
 from aura_lake.contracts.cast import cast_field, type_rule
 from aura_lake.contracts.contract import Column, Contract, Feed, Kind, Severity, Shop
 from aura_lake.contracts.extract import MISSING, Path, kind_column, text_column
@@ -33,10 +34,15 @@ class _Transform:
 
 
 class Judge:
-    """Judges slices of bronze for one table. Building it parses the contract's expressions once."""
+    """Judges slices of bronze for one table. Building it parses the contract's expressions once.
 
-    def __init__(self, contract: Contract, shop: Shop, hash_values: HashValues) -> None:
-        self.contract, self.shop, self._hash_values = contract, shop, hash_values
+    `schemas_of` finds the schemas of framed records, where the feed has a registry; what it raises, judging raises.
+    """
+
+    def __init__(
+        self, contract: Contract, shop: Shop, hash_values: HashValues, schemas_of: SchemasOf | None = None
+    ) -> None:
+        self.contract, self.shop, self._hash_values, self._schemas_of = contract, shop, hash_values, schemas_of
         self.feed: Feed = shop.feeds[contract.feed]
         self._filter = parse_expression(contract.filter) if contract.filter else None
         self._transforms = {
@@ -50,7 +56,7 @@ class Judge:
     def __call__(self, records: pl.DataFrame, headers: pl.DataFrame) -> pl.DataFrame:
         """Log rows of a slice: all of `JUDGEMENT` but `log_batch`, then `CHANGE` and the table's columns."""
         numbered = records.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-        apart = take_apart(numbered, headers, self.contract, self.feed, self.paths)
+        apart = take_apart(numbered, headers, self.contract, self.feed, self.paths, self._schemas_of)
         aside: dict[int, tuple[str, str | None, list[str]]] = {}
         aside.update({row: ("ignored", reason, []) for row, reason in apart.ignored.items()})
         aside.update({row: ("quarantined", None, [rule]) for row, rule in apart.broken.items()})

@@ -14,7 +14,9 @@ import polars as pl
 
 from aura_lake.cdc import envelope
 from aura_lake.cdc.envelope import Form, Shape
+from aura_lake.cdc.framed import Unframed, unframe
 from aura_lake.cdc.semantics import Semantic, from_schema
+from aura_lake.cdc.wire_schema import SchemasOf
 from aura_lake.contracts import extract, strict_json
 from aura_lake.contracts.contract import Contract, Feed, Format, Kind
 from aura_lake.contracts.extract import Path, kind_column, text_column
@@ -36,7 +38,7 @@ _FLAT_META: Mapping[str, tuple[Path, ...]] = {
     "deleted": (("__deleted",),),
 }
 
-#: The rule a record breaks whose bytes begin like Confluent's framing on a feed of JSON.
+#: The rule a record breaks whose bytes begin like Confluent's framing on a feed of JSON that names no registry.
 NOT_FRAMED = "record_is_json_and_not_framed_avro"
 IS_ARRAY = "array_is_readable"
 EMPTY_ARRAY = "empty_array"
@@ -61,34 +63,50 @@ class Sorted:
 
 
 def take_apart(
-    records: pl.DataFrame, headers: pl.DataFrame, contract: Contract, feed: Feed, paths: Sequence[Path]
+    records: pl.DataFrame,
+    headers: pl.DataFrame,
+    contract: Contract,
+    feed: Feed,
+    paths: Sequence[Path],
+    schemas_of: SchemasOf | None = None,
 ) -> Sorted:
     """The units of a slice of bronze.
 
-    In:  `row` (number of the record in the slice), bronze's columns; `headers` (`object`, `etag`, `header`).
+    In:  `row` (number of the record in the slice), bronze's columns; `headers` (`object`, `etag`, `header`);
+    `schemas_of`: the schemas that framed records name, for a feed with a registry.
     """
     if feed.format is Format.CSV:
         return _from_csv(records, headers, feed, paths)
     result = Sorted()
-    framed = records.filter(pl.col("value").bin.starts_with(b"\x00"))["row"].to_list()
-    result.broken.update(dict.fromkeys(framed, NOT_FRAMED))
-    plain = records.filter(~pl.col("row").is_in(framed)) if framed else records
     # A record without bytes and without a hash is a tombstone (Kafka); over the cap it has a hash.
-    empty = plain.filter(pl.col("value").is_null() & pl.col("value_hash").is_null())["row"].to_list()
+    empty = records.filter(pl.col("value").is_null() & pl.col("value_hash").is_null())["row"].to_list()
     result.ignored.update(dict.fromkeys(empty, "tombstone"))
-    plain = plain.filter(~pl.col("row").is_in(empty)) if empty else plain
-    readable, broken, exact = extract.triage(plain)
+    plain = records.filter(~pl.col("row").is_in(empty)) if empty else records
+    unframed = _unframed(plain, feed, schemas_of)
+    result.broken.update(unframed.broken)
+    readable, broken, exact = extract.triage(unframed.records)
     result.broken.update(broken)
-    for shape, schema, rows in _by_shape(readable, contract):
+    told_by = unframed.records.select("row", "schema_id")
+    readable = readable.join(told_by, on="row", how="left", maintain_order="left")
+    for shape, schema, rows in _by_shape(readable, unframed.meanings, contract):
         if shape.form is Form.IGNORED:
             result.ignored.update(dict.fromkeys(rows["row"].to_list(), shape.reason or "control"))
         elif shape.form is Form.BROKEN:
             result.broken.update(dict.fromkeys(rows["row"].to_list(), shape.reason or strict_json.OBJECT))
         elif contract.array is not None:
-            _explode(rows, shape, contract, paths, exact, result)
+            _explode(rows, shape, schema, contract, paths, exact, result)
         else:
             _read_rows(rows, shape, schema, paths, exact, result)
     return result
+
+
+def _unframed(records: pl.DataFrame, feed: Feed, schemas_of: SchemasOf | None) -> Unframed:
+    """The records as JSON: framed ones decoded where the feed has a registry, else broken."""
+    if schemas_of is not None:
+        return unframe(records, schemas_of, all_framed=feed.format is Format.AVRO)
+    framed = records.filter(pl.col("value").bin.starts_with(b"\x00"))["row"].to_list()
+    plain = records.filter(~pl.col("row").is_in(framed)) if framed else records
+    return Unframed(plain.with_columns(schema_id=pl.lit(None, pl.Int64)), {}, dict.fromkeys(framed, NOT_FRAMED))
 
 
 def _from_csv(records: pl.DataFrame, headers: pl.DataFrame, feed: Feed, paths: Sequence[Path]) -> Sorted:
@@ -104,24 +122,28 @@ def _from_csv(records: pl.DataFrame, headers: pl.DataFrame, feed: Feed, paths: S
     return result
 
 
-def _by_shape(readable: pl.DataFrame, contract: Contract) -> list[tuple[Shape, str | None, pl.DataFrame]]:
+def _by_shape(
+    readable: pl.DataFrame, meanings: Mapping[int, str], contract: Contract
+) -> list[tuple[Shape, str | None, pl.DataFrame]]:
     """Rows grouped by shape (and schema text), each distinct set of member names looked at once."""
     groups: list[tuple[Shape, str | None, pl.DataFrame]] = []
-    for (kind, keys), rows in readable.group_by(["type", "keys"], maintain_order=True):
+    for (kind, keys, schema_id), rows in readable.group_by(["type", "keys", "schema_id"], maintain_order=True):
+        schema = meanings.get(schema_id) if isinstance(schema_id, int) else None
         if kind == "NULL":
             groups.append((envelope.TOMBSTONE, None, rows))
             continue
         if kind != "OBJECT":
             whole = kind == "ARRAY" and contract.array == "$"
-            groups.append((Shape(Form.ROW) if whole else Shape(Form.BROKEN, reason=strict_json.OBJECT), None, rows))
+            shape = Shape(Form.ROW) if whole else Shape(Form.BROKEN, reason=strict_json.OBJECT)
+            groups.append((shape, schema, rows))
             continue
         names = set(str(keys).split("\x1f")) if keys else set()
         if len(names) != len(str(keys).split("\x1f")) and keys:
             groups.append((Shape(Form.BROKEN, reason=strict_json.UNIQUE_KEYS), None, rows))
-        elif envelope.is_wrapped(names):
+        elif schema_id is None and envelope.is_wrapped(names):
             groups.extend(_unwrapped(rows, contract))
         else:
-            groups.append((_shape(names, contract, ()), None, rows))
+            groups.append((_shape(names, contract, ()), schema, rows))
     return groups
 
 
@@ -172,7 +194,7 @@ def _read_rows(
         result.broken.update(dict.fromkeys(frame.filter(~is_known)["row"].to_list(), envelope.KNOWN_OPERATION))
         frame = frame.filter(is_known)
     twice = extract.ambiguous_rows(rows, shape.prefix, paths)
-    _finish(frame, {} if schema is None else from_schema(schema, None), twice, result)
+    _finish(frame, {} if schema is None else from_schema(schema), twice, result)
 
 
 def _read_envelopes(
@@ -206,7 +228,7 @@ def _read_envelopes(
         prefix = (*shape.prefix, image)
         imaged = rows.join(mine, on="row", how="semi")
         fields = extract.overrule(extract.extract_json(imaged, prefix, paths, ()), exact, prefix, paths)
-        semantics = {} if schema is None else from_schema(schema, image) or from_schema(schema, "after")
+        semantics = {} if schema is None else from_schema(schema, [image]) or from_schema(schema, ["after"])
         twice = extract.ambiguous_rows(imaged, prefix, paths)
         _finish(fields.join(mine, on="row"), semantics, twice, result)
     truncates = head.filter(pl.col("op") == envelope.TRUNCATE).select(meta)
@@ -219,6 +241,7 @@ def _read_envelopes(
 def _explode(
     rows: pl.DataFrame,
     shape: Shape,
+    schema: str | None,
     contract: Contract,
     paths: Sequence[Path],
     exact: Mapping[int, Any],
@@ -260,7 +283,11 @@ def _explode(
             kind_column(p[1:]): kind_column(p) for p in outer
         }
         frame = frame.join(whole.rename({"row": "record", **renamed}), on="record")
-    result.units.append(Units(frame.drop("unit").rename({"record": "row"})))
+    semantics = {}
+    if schema is not None:
+        semantics = {f"$.{name}": semantic for name, semantic in from_schema(schema).items()}
+        semantics |= from_schema(schema, place)
+    result.units.append(Units(frame.drop("unit").rename({"record": "row"}), semantics))
 
 
 def _finish(frame: pl.DataFrame, semantics: Mapping[str, Semantic], ambiguous: Sequence[int], result: Sorted) -> None:

@@ -10,6 +10,7 @@ from aura_lake.contracts.contract import Contract, Severity
 from aura_lake.contracts.judge import paths_of
 from aura_lake.contracts.units import take_apart
 from aura_lake.contracts.verdicts import UNIT
+from aura_lake.delta.schemas import KeptSchemas
 from aura_lake.delta.table import LakeTable
 from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION
@@ -29,6 +30,8 @@ class UnitCount:
     def __init__(self, lake: Lake, contract: Contract, bronze: LakeTable, log: LakeTable) -> None:
         self._contract, self._bronze, self._log = contract, bronze, log
         self._feed = lake.shop.feeds[contract.feed]
+        # what was judged was read with these; the ledger asks nobody else
+        self._schemas_of = None if self._feed.registry is None else KeptSchemas(lake, contract.feed)
         self.watermark = log.watermark(f"bronze/{contract.feed}")
 
     def lines(self) -> tuple[BatchLine, ...]:
@@ -82,7 +85,9 @@ class UnitCount:
         rows = self._records().filter(chosen).select(columns)
         for frame in rows.collect_batches(chunk_size=SLICE_RECORDS, maintain_order=True):
             numbered = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-            apart = take_apart(numbered, headers, self._contract, self._feed, paths_of(self._contract))
+            apart = take_apart(
+                numbered, headers, self._contract, self._feed, paths_of(self._contract), self._schemas_of
+            )
             parts = [units.frame.select("row", pl.col("part").cast(pl.Int32)) for units in apart.units]
             found = pl.concat(parts) if parts else pl.DataFrame(schema={"row": pl.Int64, "part": pl.Int32})
             # a record without elements is one unit all the same, whatever taking it apart made of it

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from aura_lake.cdc.wire_schema import SchemasOf
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.contracts.judge import Judge
 from aura_lake.contracts.objects import live_objects
@@ -24,6 +25,7 @@ from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION, log_layout
 from aura_lake.privacy.hash import hash_values
 from aura_lake.steps.land import object_rows
+from aura_lake.steps.schemas import feed_schemas
 
 #: Records judged at a time; memory is bounded by it, whatever the backlog.
 SLICE_RECORDS = 100_000
@@ -91,11 +93,17 @@ class Judging:
 
     def __init__(self, lake: Lake, contract: Contract, bronze: LakeTable, log: LakeTable) -> None:
         self._contract, self._bronze, self._log = contract, bronze, log
-        self._judge = Judge(contract, lake.shop, lambda values: hash_values(values, lake.hash_key))
+        self._lake, self._schemas = lake, feed_schemas(lake, lake.shop.feeds[contract.feed])
+        self._judge = self._judging_with(None if self._schemas is None else self._schemas.current)
         self._objects = object_rows(bronze)
         self._headers = self._objects.select("object", "etag", "header")
         self.verdicts: dict[str, int] = {}
         self.rules: dict[str, int] = {}
+
+    def _judging_with(self, schemas_of: SchemasOf | None) -> Judge:
+        return Judge(
+            self._contract, self._lake.shop, lambda values: hash_values(values, self._lake.hash_key), schemas_of
+        )
 
     def read_batches(self, last: int) -> None:
         """Judge the batches after the watermark up to `last`, in one commit."""
@@ -124,6 +132,8 @@ class Judging:
     def rewrite(self) -> None:
         """Judge all of bronze anew, in one commit that takes the place of the whole log, its columns and types
         included. The log's own count moves on, so that everything behind reads it all."""
+        if self._schemas is not None:
+            self._judge = self._judging_with(self._schemas.remembered)
         feed = of_feed(self._contract.feed)
         log_batch = self._log.watermark(LOG) + 1
         read_to, last = self._log.watermark(feed), self._bronze.watermark(LANE)
