@@ -45,6 +45,14 @@ class FeedGap(Terminal):
     """Records of a feed were gone before they were read, or may have been; a person has to decide."""
 
 
+class SourceError(Terminal):
+    """A database or its connector is not as capturing its changes needs it, or refuses a statement."""
+
+
+class SourceUnavailable(Transient):
+    """A database or Kafka Connect did not answer, or is busy with something that passes."""
+
+
 class StoreUnavailable(Transient):
     """The object store did not answer, or answered that it is busy."""
 

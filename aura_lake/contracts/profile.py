@@ -74,6 +74,21 @@ class Profile:
         return next((column for column in self.columns if column.name == name), None)
 
 
+def looks_personal(name: str) -> bool:
+    """Whether a column of that name is likely about a person: to be hashed, until somebody says otherwise."""
+    return _PERSONAL.search(name) is not None
+
+
+def names_a_row(name: str) -> bool:
+    """Whether a column of that name holds ids, which are text."""
+    return _STRONG_ID.search(name) is not None
+
+
+def time_of_event(times: Sequence[str]) -> str | None:
+    """Of these time columns the one that says when an event happened: by its name, else the first."""
+    return next((name for name in _TIMES if name in times), times[0] if times else None)
+
+
 def profile_of(sample: Sample) -> Profile:
     """What the records of a sample look like."""
     if sample.format is Format.CSV:
@@ -192,7 +207,7 @@ def _column(name: str, path: str, values: Sequence[Any], kind: Kind, has_types: 
     else:
         _type_text(guess, seen)
     texts = [value for value in seen if isinstance(value, str)]
-    if _PERSONAL.search(name) or (texts and _share(texts, _EMAIL) > 0.5):
+    if looks_personal(name) or (texts and _share(texts, _EMAIL) > 0.5):
         guess.is_personal, guess.note = True, "looks personal: hashed before silver"
     return guess
 
@@ -296,7 +311,7 @@ def _choose_key(profile: Profile, fields: Mapping[str, Sequence[Any]], rows: int
 def _choose_times(profile: Profile) -> None:
     times = [c.name for c in profile.columns if c.logical_type == "timestamp" and not c.is_personal]
     if profile.kind is Kind.EVENTS:
-        profile.event_time = next((name for name in _TIMES if name in times), times[0] if times else None)
+        profile.event_time = time_of_event(times)
     if profile.kind is Kind.ROWS:
         profile.ordering = next((name for name in _CHANGED if name in times), None)
 

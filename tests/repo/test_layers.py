@@ -18,6 +18,7 @@ LIBRARIES = {
     "boto3": ("aura_lake.outside",),
     "botocore": ("aura_lake.outside",),
     "kafka": ("aura_lake.outside",),
+    "psycopg": ("aura_lake.outside",),
     "dbt": ("aura_lake.warehouse",),
     "snowflake": ("aura_lake.warehouse",),
     "typer": ("aura_lake.cli",),

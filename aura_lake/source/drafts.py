@@ -1,0 +1,309 @@
+"""Drafts of contracts for the tables of a database, from its own catalog.
+
+What the catalog knows stands in them: types, keys, not null, enums, uniqueness, references, comments. What is a
+person's choice (what is personal, how a table maps onto the commerce model) is said beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aura_lake.contracts.model import commerce_model
+from aura_lake.contracts.names import RESERVED_COLUMNS
+from aura_lake.contracts.profile import looks_personal, names_a_row, time_of_event
+from aura_lake.contracts.sampling import plain_name
+from aura_lake.source.facts import ColumnFacts, TableFacts, TableName
+from aura_lake.source.plan import PlannedTable
+from aura_lake.source.wire_types import Wire, wire_of
+
+#: Endings of the tables kept beside each table.
+_ENDINGS = ("_log", "_history", "_quarantine", "_restatements")
+
+#: Of a table without a key inserts and snapshot reads are events; both carry their row in `after`.
+_EVENT_FILTER = "op in ('c', 'r')"
+
+
+#: A local time of an event is written with a Z, which it does not mean.
+_LOCAL_TIME = "replace({field}, 'Z', '')"
+
+
+@dataclass(frozen=True)
+class TableDraft:
+    """One contract to be: `text` is the file's content, `notes` what somebody should look at."""
+
+    table: str
+    feed: str
+    source: TableName
+    kind: str
+    key: tuple[str, ...]
+    columns: int
+    text: str
+    notes: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        """The name of the file in the shop's folder."""
+        return f"{self.table}.odcs.yaml"
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column of a draft: what the catalog says, what it is called, and how it arrives."""
+
+    facts: ColumnFacts
+    name: str
+    wire: Wire
+    key_position: int = 0
+    is_unique: bool = False
+    refers_to: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def draft_contracts(
+    shop: str,
+    planned: Sequence[PlannedTable],
+    catalog: Mapping[TableName, TableFacts],
+    *,
+    source: str,
+    format: str = "json",
+    registry: str | None = None,
+) -> list[TableDraft]:
+    """One draft a table, by name. `shop`: the shop's id; `source`: where the catalog was read, without secrets."""
+    drafting = _Drafting(shop, planned, catalog, source, format, registry)
+    return [drafting.draft(one) for one in planned]
+
+
+def silver_names(tables: Collection[TableName]) -> dict[TableName, tuple[str, str]]:
+    """What each table is called in silver, and its feed: its own name, with its schema where two share one."""
+    plain = [plain_name(table.name) for table in tables]
+    model = commerce_model()
+    names = {}
+    for table in tables:
+        name = plain_name(table.name)
+        if plain.count(name) > 1:
+            name = plain_name(f"{table.schema}_{table.name}")
+        silver = f"raw_{name}" if name in model else name
+        names[table] = (f"{silver}_rows" if silver.endswith(_ENDINGS) else silver, name)
+    return names
+
+
+class _Drafting:
+    """All drafts of one database, which refer to each other."""
+
+    def __init__(
+        self,
+        shop: str,
+        planned: Sequence[PlannedTable],
+        catalog: Mapping[TableName, TableFacts],
+        source: str,
+        format: str,
+        registry: str | None,
+    ) -> None:
+        self._shop, self._planned, self._catalog, self._source = shop, planned, catalog, source
+        self._format, self._registry = format, registry
+        self._names = silver_names([one.table for one in planned])
+        self._kinds = {one.table: one.kind for one in planned}
+        self._columns = {one.table: _column_names(catalog[one.table]) for one in planned}
+        self._ids = _id_columns(catalog)
+
+    def draft(self, planned: PlannedTable) -> TableDraft:
+        """The contract of one table."""
+        facts = self._catalog[planned.table]
+        silver, feed = self._names[planned.table]
+        columns, left_out = self._table_columns(facts, planned.kind)
+        notes = [*left_out, *(f"{column.name}: {note}" for column in columns for note in column.notes)]
+        if planned.kind == "events":
+            notes.append(
+                "No primary key: inserts are appended, updates and deletes are ignored, and a record that the "
+                "connector sends again stands twice."
+            )
+        lines = [*self._head(planned, facts, silver, feed), "    properties:"]
+        for column in columns:
+            lines += _property(column, planned.kind)
+        lines += _unique_together(facts, self._columns[planned.table], columns)
+        lines += [f"    # {note}" for note in left_out]
+        key = tuple(column.name for column in sorted(columns, key=lambda c: c.key_position) if column.key_position)
+        text = "\n".join(lines) + "\n"
+        return TableDraft(silver, feed, planned.table, planned.kind, key, len(columns), text, tuple(notes))
+
+    def _head(self, planned: PlannedTable, facts: TableFacts, silver: str, feed: str) -> list[str]:
+        """Everything above the columns."""
+        lines = [
+            f"# Drafted from PostgreSQL's catalog: {_printable(str(planned.table))} of {self._source}.",
+            "apiVersion: v3.2.0",
+            "kind: DataContract",
+            f"id: {self._shop}-{silver}".replace("_", "-"),
+            "version: 0.1.0",
+            "status: draft",
+            "servers:",
+            f"  - server: {feed}",
+            "    type: kafka",
+            '    host: "${KAFKA_BROKERS:-127.0.0.1:19092}"',
+            f"    format: {self._format}",
+            "    customProperties:",
+            "      - property: topics",
+            f"        value: [{_quoted(planned.topic)}]",
+        ]
+        if self._registry:
+            default = _quoted(f"${{SCHEMA_REGISTRY_URL:-{self._registry}}}")
+            lines += ["      - property: registry", f"        value: {default}"]
+        lines += ["schema:", f"  - name: {silver}"]
+        if facts.comment:
+            lines.append(f"    description: {_quoted(facts.comment)}")
+        lines += ["    customProperties:", "      - property: kind", f"        value: {planned.kind}"]
+        if planned.kind == "cdc":
+            return [*lines, "      - property: decimals", "        value: string"]
+        lines += ["      - property: filter", f"        value: {_quoted(_EVENT_FILTER)}"]
+        names = self._columns[planned.table]
+        times = [names[c.name] for c in facts.columns if c.name in names and wire_of(c).logical_type == "timestamp"]
+        if (time := time_of_event(times)) is not None:
+            lines += ["      - property: eventTime", f"        value: {time}"]
+        return lines
+
+    def _table_columns(self, facts: TableFacts, kind: str) -> tuple[list[_Column], list[str]]:
+        """The columns of a draft, and what is said of those that are left out."""
+        columns, left_out = [], []
+        names = self._columns[facts.table]
+        refers = {
+            key.columns[0]: target
+            for key in facts.foreign_keys
+            if len(key.columns) == 1 and (target := self._target(key.target, key.target_columns[0])) is not None
+        }
+        unique = {columns[0] for columns in facts.uniques if len(columns) == 1}
+        for column in facts.columns:
+            wire = wire_of(column)
+            if column.name not in names:
+                left_out.append(f"{_printable(column.name)}: a field with a dot in its name cannot be read; left out.")
+                continue
+            if not wire.travels:
+                left_out.append(f"{_printable(column.name)} {wire.note}; left out.")
+                continue
+            is_id = (facts.table, column.name) in self._ids or names_a_row(names[column.name])
+            if is_id and wire.logical_type == "integer":
+                wire = Wire("string", wire.physical_type, wire.note)
+            notes = [wire.note] if wire.note else []
+            if looks_personal(names[column.name]):
+                notes.append("looks personal: hashed before silver")
+            position = facts.primary_key.index(column.name) + 1 if column.name in facts.primary_key else 0
+            columns.append(
+                _Column(
+                    column,
+                    names[column.name],
+                    wire,
+                    position if kind == "cdc" else 0,
+                    column.name in unique and kind == "cdc",
+                    refers.get(column.name),
+                    tuple(notes),
+                )
+            )
+        return columns, left_out
+
+    def _target(self, table: TableName, column: str) -> str | None:
+        """What a foreign key points at, by its name in silver; None where that table is not drafted as rows."""
+        if self._kinds.get(table) != "cdc" or column not in self._columns[table]:
+            return None
+        return f"{self._names[table][0]}.{self._columns[table][column]}"
+
+
+def _column_names(facts: TableFacts) -> dict[str, str]:
+    """Names in silver by the source's; one whose name holds a dot has none."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for column in facts.columns:
+        if "." in column.name:
+            continue
+        name = plain_name(column.name)
+        if name in RESERVED_COLUMNS:
+            name = f"{name}_value"
+        number = 2
+        base = name
+        while name in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name)
+        names[column.name] = name
+    return names
+
+
+def _id_columns(catalog: Mapping[TableName, TableFacts]) -> set[tuple[TableName, str]]:
+    """Columns that name a row: keys, and what refers to them, however far. Ids are text."""
+    ids = {(facts.table, column) for facts in catalog.values() for column in facts.primary_key}
+    references = [
+        ((facts.table, own), (key.target, theirs))
+        for facts in catalog.values()
+        for key in facts.foreign_keys
+        for own, theirs in zip(key.columns, key.target_columns, strict=True)
+    ]
+    while True:
+        more = {own for own, theirs in references if theirs in ids} - ids
+        if not more:
+            return ids
+        ids |= more
+
+
+def _property(column: _Column, kind: str) -> list[str]:
+    facts, wire = column.facts, column.wire
+    lines = [f"      - name: {column.name}" + (f"  # {'; '.join(column.notes)}" if column.notes else "")]
+    if kind == "events" and facts.base == "timestamp":
+        lines.append(f"        transformLogic: {_quoted(_LOCAL_TIME.format(field=_field(facts.name)))}")
+    elif kind == "events":
+        lines.append(f"        physicalName: {_quoted(f'after.{facts.name}')}")
+    elif facts.name != column.name:
+        lines.append(f"        physicalName: {_quoted(facts.name)}")
+    lines.append(f"        logicalType: {wire.logical_type}")
+    if wire.physical_type:
+        lines.append(f"        physicalType: {_quoted(wire.physical_type)}")
+    if column.key_position:
+        lines += ["        primaryKey: true", f"        primaryKeyPosition: {column.key_position}"]
+    elif not facts.is_nullable:
+        lines.append("        required: true")
+    if facts.enum_values:
+        lines += ["        enum:", *(f"          - value: {_quoted(value)}" for value in facts.enum_values)]
+    if column.is_unique and not column.key_position:
+        lines.append("        unique: true")
+    if column.refers_to:
+        lines += ["        relationships:", f"          - to: {column.refers_to}"]
+    if looks_personal(column.name):
+        lines.append("        classification: personal")
+    if facts.comment:
+        lines.append(f"        description: {_quoted(facts.comment)}")
+    return lines
+
+
+def _field(name: str) -> str:
+    """A field of the inserted row in the rule language."""
+    return f"after.{name}" if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'after."{name}"'
+
+
+def _unique_together(facts: TableFacts, names: Mapping[str, str], columns: Sequence[_Column]) -> list[str]:
+    """Uniqueness of several columns, as table rules."""
+    present = {column.facts.name for column in columns}
+    groups = [group for group in facts.uniques if len(group) > 1 and set(group) <= present]
+    lines = ["    quality:"] if groups and any(column.key_position for column in columns) else []
+    for group in groups if lines else []:
+        listed = [names[column] for column in group]
+        lines += [
+            f"      - name: {('_and_'.join(listed) + '_are_unique')[:100]}",
+            "        type: library",
+            "        metric: duplicateValues",
+            "        mustBe: 0",
+            "        arguments:",
+            f"          properties: [{', '.join(listed)}]",
+        ]
+    return lines
+
+
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _quoted(text: str) -> str:
+    """Text as YAML reads it back to the letter; JSON's form, with what YAML would refuse escaped."""
+    written = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda match: f"\\U{ord(match.group()):08x}", written)
+
+
+def _printable(text: str) -> str:
+    """Text for a comment: on one line."""
+    return _UNPRINTABLE.sub(" ", text).strip()
