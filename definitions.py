@@ -13,10 +13,12 @@ from assets.bronze import bronze_assets
 from assets.gold import gold_assets
 from assets.silver import silver_assets, silver_checks
 from aura_lake.orchestration.jobs import asset_jobs
+from aura_lake.orchestration.stream import stream_job
 from aura_lake.orchestration.upkeep_job import upkeep_job
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.settings import Settings
 from sensors.alerts import run_failures
+from sensors.kafka import topic_lag
 from sensors.objects import new_objects
 from sensors.schedules import schedules
 
@@ -26,9 +28,9 @@ bench = Workbench.open(settings)
 defs = Definitions(
     assets=[*bronze_assets(bench), *silver_assets(bench), *gold_assets(bench)],
     asset_checks=silver_checks(bench),
-    jobs=[*asset_jobs(), upkeep_job()],
+    jobs=[*asset_jobs(), upkeep_job(), stream_job()],
     schedules=schedules(bench),
-    sensors=[new_objects(bench), run_failures(bench)],
+    sensors=[new_objects(bench), topic_lag(bench), run_failures(bench)],
     resources={BENCH: bench},
     executor=in_process_executor,
 )

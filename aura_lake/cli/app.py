@@ -20,6 +20,7 @@ from aura_lake.cli import (
     run,
     simulate,
     status,
+    stream,
     ui,
     why,
 )
@@ -43,6 +44,7 @@ app.command("init", rich_help_panel=_FIRST)(init.init)
 app.add_typer(contract.app, name="contract", rich_help_panel=_FIRST)
 app.command("doctor", rich_help_panel=_FIRST)(doctor.doctor)
 app.command("run", rich_help_panel=_WORK)(run.run)
+app.command("stream", rich_help_panel=_WORK)(stream.stream)
 app.command("rebuild", rich_help_panel=_WORK)(rebuild.rebuild)
 app.command("simulate", rich_help_panel=_WORK)(simulate.simulate)
 app.command("ui", rich_help_panel=_WORK)(ui.ui)

@@ -18,8 +18,11 @@ _depth: dict[str, int] = {}
 
 
 @contextmanager
-def applying(lake: Lake, on_wait: Callable[[Holder | None], None] | None = None) -> Iterator[None]:
-    """Apply changes to this lake: no other process does so inside the block. Waits, after naming the holder."""
+def applying(
+    lake: Lake, on_wait: Callable[[Holder | None], None] | None = None, wait_seconds: float | None = None
+) -> Iterator[None]:
+    """Apply changes to this lake: no other process does so inside the block. Waits, after naming the holder; no
+    longer than `wait_seconds`, then it raises LeaseHeld."""
     home = lake.settings.home
     with _guard:
         if _depth.get(home):
@@ -29,7 +32,7 @@ def applying(lake: Lake, on_wait: Callable[[Holder | None], None] | None = None)
             finally:
                 _depth[home] -= 1
             return
-        with ApplyLease(lake, on_wait=on_wait):
+        with ApplyLease(lake, on_wait=on_wait, wait_seconds=wait_seconds):
             _depth[home] = 1
             try:
                 yield

@@ -15,6 +15,7 @@ from dagster import (
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetExecutionContext,
+    AssetKey,
     AssetsDefinition,
     AssetSpec,
     TableColumn,
@@ -45,12 +46,11 @@ _STATUS_FAILED = ("fail", "error")
 def gold_assets(bench: Workbench) -> AssetsDefinition:
     """Every model of the dbt project that people see."""
     models = GoldModels(read_project(bench))
-    tests = models.tests()
 
     @multi_asset(
         name="gold",
         specs=list(_specs(bench, models)),
-        check_specs=[*_test_specs(tests), *_held_specs(models)],
+        check_specs=[*_test_specs(models.tests()), *_held_specs(models)],
         can_subset=True,
         pool="gold",
         required_resource_keys={BENCH},
@@ -59,11 +59,10 @@ def gold_assets(bench: Workbench) -> AssetsDefinition:
         bench: Workbench = getattr(context.resources, BENCH)
         with telling(context, "gold") as voice, bench.applying(voice):
             done = refresh_gold(bench, models, voice)
-            shown = [name for name in models.marts if name not in done.held]
-            facts = _metadata(bench, models, done, shown) if shown else {}
+            facts = gold_facts(bench, models, done)
         yield from report(context, facts)
         chosen = {(check.asset_key, check.name) for check in context.selected_asset_check_keys}
-        for result in (*_test_results(tests, done), *_held_results(models, done)):
+        for result in gold_results(models, done):
             if (result.asset_key, result.check_name) in chosen:
                 yield result
 
@@ -117,6 +116,12 @@ def _held_specs(models: GoldModels) -> Iterator[AssetCheckSpec]:
         yield AssetCheckSpec(NOT_HELD, asset=describe.gold_key(name), description=says, metadata={"severity": "block"})
 
 
+def gold_results(models: GoldModels, done: GoldRefresh) -> Iterator[AssetCheckResult]:
+    """What gold's checks found: dbt's tests that ran, and whether each model is held back."""
+    yield from _test_results(models.tests(), done)
+    yield from _held_results(models, done)
+
+
 def _test_results(tests: list[ModelTest], done: GoldRefresh) -> Iterator[AssetCheckResult]:
     """Results of the tests that ran; those of held models did not."""
     ran: Mapping[str, TestResult] = {test.name: test for test in done.tests}
@@ -147,7 +152,11 @@ def _held_results(models: GoldModels, done: GoldRefresh) -> Iterator[AssetCheckR
         )
 
 
-def _metadata(bench: Workbench, models: GoldModels, done: GoldRefresh, shown: list[str]) -> dict[Any, dict[str, Any]]:
+def gold_facts(bench: Workbench, models: GoldModels, done: GoldRefresh) -> dict[AssetKey, dict[str, Any]]:
+    """What is told of the models that are not held back: rows, version, columns and their lineage."""
+    shown = [name for name in models.marts if name not in done.held]
+    if not shown:
+        return {}
     state = bench.settings.state / "dbt"
     traced = gold_lineage(
         bench.gold.compiled_path, bench.settings.warehouse, state / "column_lineage.json", fingerprint(bench)

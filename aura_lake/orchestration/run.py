@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from dagster import AssetKey, AssetSelection, Definitions, ExecuteInProcessResult
@@ -28,6 +29,11 @@ from aura_lake.settings import Settings
 
 #: Dagster's own lines about every step stay out of the terminal; the listener has ours.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def quiet_logs() -> dict[str, Any]:
+    """Run configuration that keeps Dagster's own lines out of the terminal."""
+    return dict(_QUIET)
 
 
 @dataclass(frozen=True)

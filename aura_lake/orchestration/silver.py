@@ -51,7 +51,7 @@ def silver_table(settings: Settings, shop: Shop, contract: Contract) -> AssetsDe
                     batches=f"{folded.from_batch}..{folded.to_batch}", held_back=folded.held_back,
                     seconds=round(folded.seconds, 2),
                 )  # fmt: skip
-        yield from report(context, _metadata(bench.lake, contract, judged, folded))
+        yield from report(context, silver_facts(bench.lake, contract, judged, folded))
         chosen = {check.name for check in context.selected_asset_check_keys}
         yield from (result for result in row_rule_results(bench.lake, contract) if result.check_name in chosen)
 
@@ -99,9 +99,10 @@ def _specs(settings: Settings, shop: Shop, contract: Contract) -> Iterator[Asset
     )
 
 
-def _metadata(
+def silver_facts(
     lake: Lake, contract: Contract, judged: JudgeReport, folded: FoldReport | None
 ) -> dict[AssetKey, dict[str, Any]]:
+    """What is told of a table's assets after judging and folding: rows, verdicts, watermarks, column lineage."""
     table, log = contract.table, lake.log(contract)
     log_key, history_key = describe.silver_key(f"{table}_log"), describe.silver_key(f"{table}_history")
     told = {

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from dagster import (
     AssetExecutionContext,
+    AssetKey,
     AssetsDefinition,
     AssetSpec,
     TableColumn,
@@ -26,7 +27,7 @@ from aura_lake.orchestration.reporting import report
 from aura_lake.orchestration.telling import telling
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.settings import Settings
-from aura_lake.steps.attribute import READS, attribute
+from aura_lake.steps.attribute import READS, AttributeReport, attribute
 
 NAME = "order_touchpoints"
 KEY, RESTATED_KEY = describe.silver_key(NAME), describe.silver_key(f"{NAME}_restated")
@@ -103,24 +104,19 @@ def touchpoint_assets(settings: Settings, shop: Shop) -> AssetsDefinition | None
                 f"{done.orders:,} orders looked at, {done.credited:,} credited",
                 restated=done.restated, batch=done.batch, seconds=round(done.seconds, 2),
             )  # fmt: skip
-        table = bench.lake.touchpoints()
-        facts = {"watermark": done.batch, "seconds": round(done.seconds, 3)}
-        lineage = {"dagster/column_lineage": _lineage(shop)}
-        yield from report(
-            context,
-            {
-                KEY: {
-                    **describe.counted(_rows(table, "current"), looked_at=done.orders, credited=done.credited, **facts),
-                    **lineage,
-                },
-                RESTATED_KEY: {
-                    **describe.counted(_rows(table, "restated"), restated=done.restated, **facts),
-                    **lineage,
-                },
-            },
-        )
+        yield from report(context, credit_facts(bench, done))
 
     return credit_orders
+
+
+def credit_facts(bench: Workbench, done: AttributeReport) -> dict[AssetKey, dict[str, Any]]:
+    """What is told of the credits after an attribution."""
+    table = bench.lake.touchpoints()
+    facts = {"watermark": done.batch, "seconds": round(done.seconds, 3)}
+    lineage = {"dagster/column_lineage": _lineage(bench.shop)}
+    current = describe.counted(_rows(table, "current"), looked_at=done.orders, credited=done.credited, **facts)
+    restated = describe.counted(_rows(table, "restated"), restated=done.restated, **facts)
+    return {KEY: {**current, **lineage}, RESTATED_KEY: {**restated, **lineage}}
 
 
 def _rows(table: LakeTable, state: str) -> int:

@@ -7,13 +7,13 @@ own, and hand out messages of transactions that were rolled back.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
-from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
 
 from aura_lake.contracts.contract import Feed
@@ -37,6 +37,13 @@ _READS: Mapping[str, Any] = {
     "fetch_max_bytes": FETCH_BYTES,
     "max_partition_fetch_bytes": PARTITION_FETCH_BYTES,
     "metrics_enabled": False,
+}
+#: Members of a group: sticky, so that a rebalance moves few lanes; gone after this long without a sign of life.
+_MEMBER: Mapping[str, Any] = {
+    "session_timeout_ms": 10_000,
+    "heartbeat_interval_ms": 2_000,
+    "max_poll_interval_ms": 600_000,
+    "metadata_max_age_ms": 10_000,
 }
 _REFUSED = (
     kafka_errors.AuthorizationError,
@@ -75,6 +82,10 @@ class TopicReader:
         self._consumer: Any = None
         self._admin: Any = None
         self._positions: dict[Lane, int] = {}
+        self._place: Callable[[list[Lane]], Mapping[Lane, int]] | None = None
+        self._given: set[Any] | None = None
+        #: Moves on with every rebalance: what was polled before one and not committed is read again.
+        self.generation = 0
 
     def __enter__(self) -> TopicReader:
         return self
@@ -125,13 +136,80 @@ class TopicReader:
             consumer.seek(_part(lane), offset)
         self._positions = dict(positions)
 
-    def poll(self, timeout_seconds: float, max_messages: int = POLL_MESSAGES) -> list[TopicChunk]:
+    def follow(self, group: str, place: Callable[[list[Lane]], Mapping[Lane, int]]) -> None:
+        """Read the lanes that the consumer group shares out to this reader, from now on.
+
+        `place` says where each of the lanes given to us is to be read on; one it leaves out is not read. It is
+        asked at every rebalance: the offsets that the group may have committed are telemetry, and never used.
+        """
+        self.close()
+        self._place = place
+        self._consumer = self._ask(lambda: KafkaConsumer(**self._options, **_READS, **_MEMBER, group_id=group))
+        with self._answers():
+            named = [topic for topic in self._feed.topics if not topic.startswith("^")]
+            patterns = [topic for topic in self._feed.topics if topic.startswith("^")]
+            if patterns:
+                whole = "|".join(["^" + re.escape(topic) + "$" for topic in named] + [f"(?:{p})$" for p in patterns])
+                self._consumer.subscribe(pattern=whole, listener=_Assigned(self._hold_lanes))
+            else:
+                self._consumer.subscribe(named, listener=_Assigned(self._hold_lanes))
+
+    @property
+    def positions(self) -> Mapping[Lane, int]:
+        """The lanes read now, with the offset that comes next."""
+        return dict(self._positions)
+
+    def lag(self) -> int:
+        """Messages of the lanes read now that the broker is known to have and that were not read."""
+        return sum(
+            max(0, (self._open().highwater(_part(lane)) or 0) - offset) for lane, offset in self._positions.items()
+        )
+
+    def move(self, positions: Mapping[Lane, int]) -> None:
+        """Read these lanes, which are read already, on from another offset."""
+        for lane, offset in positions.items():
+            if lane in self._positions:
+                self._open().seek(_part(lane), offset)
+                self._positions[lane] = offset
+
+    def tell_group(self, next_offsets: Mapping[Lane, int]) -> None:
+        """Commit offsets to the group, so that Kafka's own tools show the lag. Nothing reads them back."""
+        offsets = {_part(lane): OffsetAndMetadata(offset, "", -1) for lane, offset in next_offsets.items()}
+        with suppress(kafka_errors.KafkaError):
+            self._open().commit_async(offsets)
+
+    def _hold_lanes(self, parts: Iterable[Any]) -> None:
+        """The group gave us these partitions. This runs on the client's own loop, where nothing may wait: nothing
+        is fetched until the next poll has asked where to read on."""
+        self._given = set(parts)
+        self._positions = {}
+        for part in self._given:
+            self._consumer.seek(part, 0)  # or the client looks for an offset that nobody committed
+            self._consumer.pause(part)
+
+    def _take_lanes(self) -> None:
+        """Seek the partitions that the group gave us."""
+        assert self._place is not None
+        given, self._given = self._given, None
+        wanted = {(part.topic, part.partition) for part in given or ()}
+        lanes = [lane for lane in self.lanes() if (lane.topic, lane.partition) in wanted]
+        places = dict(self._place(lanes))
+        for lane, offset in places.items():
+            self._consumer.seek(_part(lane), offset)
+            self._consumer.resume(_part(lane))
+        self._positions = places
+        self.generation += 1
+
+    def poll(self, timeout_seconds: float) -> list[TopicChunk]:
         """What came of the lanes that were sought: a chunk for each lane that moved on. None of it is remembered
         anywhere but in this reader. Raises CorruptLane: seek the others and go on with them."""
         consumer = self._open()
         try:
             with self._answers():
-                polled = consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=max_messages)
+                polled = consumer.poll(timeout_ms=int(timeout_seconds * 1000), max_records=POLL_MESSAGES)
+                if self._given is not None:
+                    self._take_lanes()
+                    return []
                 reached = {lane: consumer.position(_part(lane), timeout_ms=1000) for lane in self._positions}
         except kafka_errors.CorruptRecordError as error:
             raise self._find_corrupt() from error
@@ -230,6 +308,23 @@ class TopicReader:
                 f"{self._feed.name}: the brokers {self._feed.brokers} do not answer: {type(error).__name__}.",
                 fix="Nothing is lost: reading goes on where the lake says, once they answer.",
             ) from error
+
+
+class _Assigned(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Hears what the group gives us."""
+
+    def __init__(self, take: Callable[[Iterable[Any]], None]) -> None:
+        self._take = take
+        self._held: set[Any] = set()
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Nothing is to be saved: a batch that was not committed is read again by whoever has the lane then."""
+        self._held -= set(revoked)
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Lanes came; with those kept they are all of ours."""
+        self._held |= set(assigned)
+        self._take(self._held)
 
 
 def _part(lane: Lane) -> Any:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import polars as pl
 
 from aura_lake.contracts.contract import Feed
+from aura_lake.decisions import ACCEPT_GAP, ACCEPT_TOPIC, Decision, decisions
 from aura_lake.delta.table import NEVER, LakeTable
 from aura_lake.delta.watermarks import LANE
 from aura_lake.lake import Lake
 from aura_lake.outside.kafka import CorruptLane, Extent, TopicReader
 from aura_lake.outside.topic_chunk import Lane, TopicChunk
-from aura_lake.decisions import ACCEPT_GAP, ACCEPT_TOPIC, Decision, decisions
 from aura_lake.steps.land_report import LandReport, Progress
 from aura_lake.steps.topic_batch import commit_chunks
 
@@ -30,11 +31,20 @@ PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
+class Stop:
+    """Why a lane is not read on. `kind` and `facts`: the decision that would let it; None where none does."""
+
+    says: str
+    kind: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Plan:
     """From where each lane is read, to the end it has now; why others stop; what a person may want to know."""
 
     ranges: dict[Lane, tuple[int, int]] = field(default_factory=dict)
-    stopped: dict[Lane, str] = field(default_factory=dict)
+    stopped: dict[Lane, Stop] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -44,8 +54,10 @@ class Plan:
         return sum(end - start for start, end in self.ranges.values())
 
 
-def land_topics(lake: Lake, feed: Feed, *, progress: Progress | None = None) -> LandReport:
-    """Load every message that the feed's topics hold now; a report of what came.
+def land_topics(
+    lake: Lake, feed: Feed, *, only: Sequence[Lane] | None = None, progress: Progress | None = None
+) -> LandReport:
+    """Load every message that the feed's topics hold now (of all lanes, or `only` these); a report of what came.
 
     Raises FeedUnavailable where the brokers do not answer; what was committed before stands.
     """
@@ -53,16 +65,16 @@ def land_topics(lake: Lake, feed: Feed, *, progress: Progress | None = None) -> 
     lake.claim(lake.hash_key)
     table = lake.bronze(feed.name)
     with TopicReader(feed, lake.settings.environ) as reader:
-        plan = plan_lanes(lake, feed, table, reader)
+        plan = plan_lanes(lake, feed, table, reader, only=only)
         read_to = {lane: table.watermark(lane.watermark) for lane in plan.ranges}
         landing = _Landing(table, plan, read_to, progress)
-        stopped = dict(plan.stopped)
+        stopped = {lane: stop.says for lane, stop in plan.stopped.items()}
         while True:
             try:
                 landing.read(reader)
                 break
             except CorruptLane as corrupt:
-                stopped[corrupt.lane] = _corrupt(corrupt)
+                stopped[corrupt.lane] = corrupt_says(corrupt)
                 landing.leave_out(corrupt.lane)
     return LandReport(
         feed=feed.name,
@@ -77,9 +89,11 @@ def land_topics(lake: Lake, feed: Feed, *, progress: Progress | None = None) -> 
     )
 
 
-def plan_lanes(lake: Lake, feed: Feed, table: LakeTable, reader: TopicReader) -> Plan:
-    """What is to be read of each lane that stands now."""
-    lanes = reader.lanes()
+def plan_lanes(
+    lake: Lake, feed: Feed, table: LakeTable, reader: TopicReader, *, only: Sequence[Lane] | None = None
+) -> Plan:
+    """What is to be read of each lane that stands now, or of `only` these."""
+    lanes = reader.lanes() if only is None else list(only)
     known = known_topics(table)
     plan = judge_lanes(
         feed,
@@ -88,12 +102,16 @@ def plan_lanes(lake: Lake, feed: Feed, table: LakeTable, reader: TopicReader) ->
         known,
         decisions(lake, ACCEPT_GAP, ACCEPT_TOPIC) if known else [],
     )
+    if only is not None:
+        return plan
     named = {topic for topic in feed.topics if not topic.startswith("^")}
     there = {lane.topic for lane in lanes}
     waiting = dict.fromkeys(sorted(named - there - known.keys()), "the topic does not stand yet")
     gone = {
-        Lane(topic, topic_id, 0): f"the topic {topic} is gone; {feed.name} has read from it before. "
-        "Make it again, or take it out of the contract."
+        Lane(topic, topic_id, 0): Stop(
+            f"the topic {topic} is gone; {feed.name} has read from it before. "
+            "Make it again, or take it out of the contract."
+        )
         for topic, topic_id in known.items()
         if topic not in there and topic in named
     }
@@ -121,16 +139,18 @@ def judge_lanes(
     `watermarks`: the last offset that bronze holds of each lane; `known`: topic -> id, of those read before.
     """
     ranges: dict[Lane, tuple[int, int]] = {}
-    stopped: dict[Lane, str] = {}
+    stopped: dict[Lane, Stop] = {}
     notes: list[str] = []
     for lane, last in watermarks.items():
         extent = extents[lane]
         was = known.get(lane.topic)
         if was is not None and was != lane.topic_id and not _is_accepted_topic(decided, feed, lane):
-            stopped[lane] = (
+            stopped[lane] = Stop(
                 f"the topic {lane.topic} was made anew: its id is {lane.topic_id}, and {feed.name} has read {was}. "
                 f"What the old one held unread is lost. Take a new snapshot (`aura source resnapshot`), and let the "
-                f"new one be read: `aura source accept {feed.name} --reason …`."
+                f"new one be read: `aura source accept {feed.name} --reason …`.",
+                ACCEPT_TOPIC,
+                {"feed": feed.name, "topic": lane.topic, "topic_id": lane.topic_id},
             )
             continue
         is_new_partition = last == NEVER and was == lane.topic_id
@@ -142,13 +162,15 @@ def judge_lanes(
         elif is_new_partition:
             notes.append(f"{lane} is new: the topic has more partitions than before")
         if start < extent.earliest and not _is_accepted_gap(decided, feed, lane, start, extent.earliest):
-            stopped[lane] = (
+            stopped[lane] = Stop(
                 f"{lane}: {feed.name} has read to offset {last}, and the broker begins at {extent.earliest}: "
                 f"{extent.earliest - start} offsets are gone (retention). Take a new snapshot "
-                f"(`aura source resnapshot`), and go on behind the gap: `aura source accept {feed.name} --reason …`."
+                f"(`aura source resnapshot`), and go on behind the gap: `aura source accept {feed.name} --reason …`.",
+                ACCEPT_GAP,
+                {"feed": feed.name, "lane": lane.watermark, "from": start, "to": extent.earliest},
             )
         elif start > extent.end:
-            stopped[lane] = (
+            stopped[lane] = Stop(
                 f"{lane}: {feed.name} has read to offset {last}, and the broker ends at {extent.end}: "
                 f"{start - extent.end} offsets that were read are gone there (an unclean election, or a restore). "
                 f"New messages would take their numbers. Make the topic anew, then `aura source accept {feed.name}`."
@@ -175,7 +197,8 @@ def _is_accepted_gap(decided: Sequence[Decision], feed: Feed, lane: Lane, start:
     )
 
 
-def _corrupt(corrupt: CorruptLane) -> str:
+def corrupt_says(corrupt: CorruptLane) -> str:
+    """Why a lane with a corrupt batch stops, and what to do."""
     return (
         f"{corrupt}. What stands before it was read, the other partitions go on. Mend the partition from another "
         "replica, or delete its records up to that batch; then the gap is named and can be accepted."

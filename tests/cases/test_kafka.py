@@ -28,8 +28,8 @@ def lake(tmp_path: Path) -> SmallTopicLake:
 def test_case_051_offsets_gone_before_they_were_read_stop_the_lane_by_name(lake: SmallTopicLake) -> None:
     plan = judge_lanes(lake.feed, {lane(): 99}, {lane(): Extent(250, 400)}, {"shop.things": "id-1"}, [])
     assert plan.ranges == {}
-    assert "read to offset 99, and the broker begins at 250: 150 offsets are gone" in plan.stopped[lane()]
-    assert "aura source accept things" in plan.stopped[lane()]
+    assert "read to offset 99, and the broker begins at 250: 150 offsets are gone" in plan.stopped[lane()].says
+    assert "aura source accept things" in plan.stopped[lane()].says
 
 
 def test_case_051_an_accepted_gap_lets_the_lane_go_on_behind_it(lake: SmallTopicLake) -> None:
@@ -82,7 +82,7 @@ def test_case_055_a_topic_made_anew_stops_until_a_person_lets_it_be_read(lake: S
     anew = lane(topic_id="id-2")
     known = known_topics(lake.bronze)
     plan = judge_lanes(lake.feed, {anew: -1}, {anew: Extent(0, 1)}, known, [])
-    assert "made anew: its id is id-2" in plan.stopped[anew]
+    assert "made anew: its id is id-2" in plan.stopped[anew].says
     decide(lake.lake, ACCEPT_TOPIC, {"feed": "things", "topic": anew.topic, "topic_id": "id-2"}, who="ada", why="moved")
     decided = decisions(lake.lake)
     assert judge_lanes(lake.feed, {anew: -1}, {anew: Extent(0, 1)}, known, decided).ranges == {anew: (0, 1)}

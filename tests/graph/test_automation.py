@@ -66,7 +66,7 @@ def test_what_bronze_has_starts_nothing_and_the_tick_says_what_waits(shop: TinyS
     with DagsterInstance.ephemeral() as instance:
         skipped = look(shop, defs, instance)
     assert isinstance(skipped, SkipReason)
-    assert skipped.skip_message == "Nothing new in 5 feeds; 1 objects wait, 0 are skipped."
+    assert skipped.skip_message == "No new objects in 5 feeds; 1 wait, 0 are skipped."
 
 
 def test_a_failed_run_leaves_its_objects_new(shop: TinyShop) -> None:
