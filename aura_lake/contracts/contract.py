@@ -54,6 +54,7 @@ class Feed:
     include: str | None = None  #: glob on the name relative to the location
     topics: tuple[str, ...] = ()  #: Kafka only: names; one that begins with ^ is a regular expression
     registry: str | None = None  #: Kafka only: URL of the schema registry that framed values name
+    decimals: str | None = None  #: changes only: Debezium's decimal.handling.mode here, where not the table's
     description: str = ""
     owner: str | None = None
 

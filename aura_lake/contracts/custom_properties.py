@@ -41,7 +41,13 @@ SERVER: Mapping[str, Meaning] = {
     "delimiter": Meaning("one character", "CSV of a local server: what separates the fields"),
     "topics": Meaning("name or list of names", "Kafka: the topics; one that begins with ^ is a regular expression"),
     "registry": Meaning("URL", "Kafka: the schema registry that Avro and framed JSON name"),
+    "decimals": Meaning(
+        "precise, string or double", "cdc: Debezium's decimal.handling.mode here; default: the table's"
+    ),
 }
+
+#: Debezium's values of decimal.handling.mode.
+DECIMALS = ("precise", "string", "double")
 
 SEVERITY: Mapping[str, Meaning] = {
     "severity": Meaning("warn or block", "what a broken table rule does; default warn"),

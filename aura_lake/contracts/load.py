@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aura_lake.contracts.columns import is_time_zone
-from aura_lake.contracts.contract import Contract, Feed, Shop
+from aura_lake.contracts.contract import Contract, Feed, Kind, Shop
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import commerce_model
 from aura_lake.contracts.odcs import check_standard
@@ -218,18 +219,31 @@ class _Reading:
                 "A table takes its records from one feed: give each server its environment.",
                 key="servers",
             )
-        feed_name = feeds[0][1].name if feeds else ""
+        feed = feeds[0][1] if feeds else None
         read = read_table(
             contract,
             tables[0],
-            feed_name,
+            feed.name if feed else "",
             model,
             currency=self._settings["currency"],
             owners=self._settings["owners"],
             verify=self._verify,
         )
         if read is not None:
-            self._add_contract(tables[0], read)
+            self._add_contract(tables[0], self._as_fed(contract, read, feed))
+
+    def _as_fed(self, document: Element, contract: Contract, feed: Feed | None) -> Contract:
+        """The contract with what its server says of the way values are written there."""
+        if feed is None or feed.decimals is None:
+            return contract
+        if contract.kind is not Kind.CDC:
+            document.problem(
+                f"the server {feed.name!r} says how Debezium writes decimals, and {contract.table} is of kind "
+                f"{contract.kind.value}.",
+                "Take the custom property decimals out of the server.",
+                key="servers",
+            )
+        return replace(contract, decimals=feed.decimals)
 
     def check_references(self) -> None:
         """Foreign keys have to name a column of a table that exists."""
@@ -277,6 +291,6 @@ class _Reading:
 
 
 def _differences(one: Feed, other: Feed) -> str:
-    names = ("location", "format", "delimiter", "endpoint_url", "layout", "include")
+    names = ("location", "format", "delimiter", "endpoint_url", "layout", "include", "topics", "registry", "decimals")
     pairs = [(name, getattr(one, name), getattr(other, name)) for name in names]
     return "; ".join(f"{name} {mine}, the other {its}" for name, mine, its in pairs if mine != its)

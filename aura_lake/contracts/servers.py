@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aura_lake.contracts.contract import KAFKA, Feed, Format
-from aura_lake.contracts.custom_properties import SERVER, CustomProperties
+from aura_lake.contracts.custom_properties import DECIMALS, SERVER, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.names import check_name
 from aura_lake.contracts.problems import did_you_mean
@@ -63,6 +63,7 @@ def _definition(feed: Feed) -> tuple[object, ...]:
         feed.include,
         feed.topics,
         feed.registry,
+        feed.decimals,
     )
 
 
@@ -108,6 +109,7 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
         endpoint_url=_expand(server, "endpointUrl", endpoint, environ) if endpoint else None,
         layout=custom.text("layout"),
         include=include,
+        decimals=custom.choice("decimals", DECIMALS),
         description=server.text("description") or "",
     )
 
@@ -142,6 +144,7 @@ def _read_topics(server: Element, name: str, environ: Mapping[str, str]) -> Feed
         format=format,
         topics=tuple(sorted(topics)),
         registry=expanded_registry,
+        decimals=custom.choice("decimals", DECIMALS),
         description=server.text("description") or "",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aura_lake.contracts.columns import absent_columns, read_columns
 from aura_lake.contracts.contract import Column, Contract, Kind
-from aura_lake.contracts.custom_properties import TABLE, CustomProperties
+from aura_lake.contracts.custom_properties import DECIMALS, TABLE, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import ModelTable
 from aura_lake.contracts.names import check_table_name
@@ -14,7 +14,6 @@ from aura_lake.contracts.problems import did_you_mean
 from aura_lake.contracts.quality import read_freshness, read_rules
 
 _KINDS = tuple(kind.value for kind in Kind)
-_DECIMALS = ("precise", "string", "double")
 _ONLY: Mapping[str, tuple[Kind, ...]] = {
     "ordering": (Kind.ROWS,),
     "period": (Kind.CDC, Kind.ROWS),
@@ -67,7 +66,7 @@ def read_table(
         period=_time_column(custom, "period", columns),
         event_id=_named_columns(custom, "eventId", columns),
         event_time=_time_column(custom, "eventTime", columns) or _event_time(kind, modelled, columns),
-        decimals=custom.choice("decimals", _DECIMALS) or "precise",
+        decimals=custom.choice("decimals", DECIMALS) or "precise",
         placeholder=custom.text("placeholder") or "__debezium_unavailable_value",
         error_budget=_error_budget(custom),
         version=contract.text("version") or "1.0.0",

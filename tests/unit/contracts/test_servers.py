@@ -217,3 +217,30 @@ def test_a_folder_has_no_topics(tmp_path: Path) -> None:
     text = servers("server: a", "type: local", "path: x", "customProperties:", custom_property("topics", "a"))
     found = problems(write_shop(tmp_path, orders=HEAD + text + SCHEMA))
     assert any("'topics' means nothing for a server of type 'local'" in line for line in found), found
+
+
+CDC = SCHEMA + "    customProperties:\n      - property: kind\n        value: cdc\n"
+
+
+def test_a_server_says_how_decimals_are_written_there(tmp_path: Path) -> None:
+    files = servers("server: a", "type: local", "path: x", "format: jsonl", "environment: local")
+    topic = kafka_server(custom_property("topics", "a"), custom_property("decimals", "string"))
+    live = topic.replace("servers:\n", "").replace("format: json", "format: json\n    environment: live")
+    write_shop(tmp_path, orders=HEAD + files + live + CDC)
+    assert load(tmp_path).contracts["orders"].decimals == "precise"
+    assert load(tmp_path, environment="live").contracts["orders"].decimals == "string"
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "problem"),
+    [
+        ("strings", CDC, "'decimals' is 'strings'."),
+        ("string", SCHEMA, "says how Debezium writes decimals, and orders is of kind rows."),
+    ],
+)
+def test_decimals_that_mean_nothing_on_a_server_are_named(
+    tmp_path: Path, value: str, schema: str, problem: str
+) -> None:
+    topic = kafka_server(custom_property("topics", "a"), custom_property("decimals", value))
+    found = problems(write_shop(tmp_path, orders=HEAD + topic + schema))
+    assert any(problem in line for line in found), found
