@@ -2,8 +2,9 @@
 
 The text is what Kafka Connect's JsonConverter would have written of the same value, so that the rest of
 the way is one: whole numbers by their digits, bytes and fixed as base64, times as the numbers they count,
-enums as their symbol, NaN and the infinities as text. Decimals are better off than there: they stand as
-numbers by their digits, wherever they are, so that expressions and nested fields see them too.
+enums as their symbol, NaN and the infinities as text. Decimals are better off than there: they stand as text
+by their digits, wherever they are, so that expressions and nested fields see them too. (Not as JSON's numbers:
+who prints those again drops zeros and chooses exponents.)
 
 Why not fastavro's reader: a producer's bytes must not stop a run, and it reads without a bound on depth
 (a record of a recursive type, a million levels deep, ends the process) or on arrays of nothing, takes
@@ -35,10 +36,6 @@ MAX_LEVELS = 100
 
 #: Items that take no byte (null, an empty record): without a bound, five bytes ask for a quintillion of them.
 MAX_EMPTY_ITEMS = 10_000
-
-#: Decimals up to so many bytes are written by their digits (38 digits take 16). Longer ones stay base64, as
-#: Connect's: no decimal column holds them, and Debezium's stand-in for a left-out value is among them.
-MOST_DECIMAL_BYTES, MOST_SCALE = 16, 64
 
 VARIABLE_SCALE = "io.debezium.data.VariableScaleDecimal"
 
@@ -377,15 +374,15 @@ def _fixed(size: int, write: Callable[[bytes], str]) -> Read:
 
 def _binary(scale: int | None) -> Callable[[bytes], str]:
     """How bytes are written: as base64, or where they are a decimal of this scale by its digits."""
-    if scale is None or abs(scale) > MOST_SCALE:
+    if scale is None:
         return _base64
+    return lambda raw: _decimal(raw, scale)
 
-    def decimal(raw: bytes) -> str:
-        if len(raw) > MOST_DECIMAL_BYTES:
-            return _base64(raw)
-        return digits_of(int.from_bytes(raw, "big", signed=True), scale)
 
-    return decimal
+def _decimal(raw: bytes, scale: int) -> str:
+    """The digits as text. A number beyond all bounds stays in its parts, which no column takes for a number."""
+    digits = digits_of(raw, scale)
+    return f'{{"scale":{scale},"value":{_base64(raw)}}}' if digits is None else f'"{digits}"'
 
 
 def _base64(raw: bytes) -> str:
@@ -399,11 +396,7 @@ def _uuid(raw: bytes) -> str:
 def _variable_decimal(body: bytes, at: int, put: Put) -> int:
     scale, at = _long(body, at)
     at, end = _end(body, at)
-    raw = body[at:end]
-    if len(raw) > MOST_DECIMAL_BYTES or abs(scale) > MOST_SCALE:
-        put(f'{{"scale":{scale},"value":{_base64(raw)}}}')
-    else:
-        put(digits_of(int.from_bytes(raw, "big", signed=True), scale))
+    put(_decimal(body[at:end], scale))
     return end
 
 

@@ -12,11 +12,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aura_lake.cdc.avro_json import VARIABLE_SCALE, decimal_scale, is_variable_decimal
+from aura_lake.cdc.avro_json import decimal_scale, is_variable_decimal
 from aura_lake.cdc.avro_schema import MAX_DEPTH, MAX_TYPES, AvroType
 from aura_lake.cdc.wire_schema import WireSchema
-
-DECIMAL = "org.apache.kafka.connect.data.Decimal"
 
 
 def of_avro(schema: AvroType) -> str:
@@ -31,10 +29,8 @@ def _avro(type_: AvroType, around: tuple[AvroType, ...]) -> dict[str, Any]:
     if type_.kind == "union":
         branches = [branch for branch in type_.branches if branch.kind != "null"]
         return _avro(branches[0], inside) if len(branches) == 1 else {}
-    if (scale := decimal_scale(type_)) is not None:
-        return {"type": "bytes", "name": DECIMAL, "parameters": {"scale": str(scale)}}
-    if is_variable_decimal(type_):
-        return {"type": "struct", "name": VARIABLE_SCALE}
+    if decimal_scale(type_) is not None or is_variable_decimal(type_):
+        return {"type": "string", "name": "decimal"}
     described: dict[str, Any] = {"type": type_.kind}
     name = type_.extra.get("connect.name") or type_.extra.get("logicalType")
     if isinstance(name, str):

@@ -40,7 +40,9 @@ _NAMED: Mapping[str, Semantic] = {
     "io.debezium.time.NanoTimestamp": Semantic(unit="nanos"),
     "io.debezium.time.IsoTimestamp": Semantic(unit="iso"),
     "io.debezium.data.VariableScaleDecimal": Semantic(encoding="variable"),
-    # Avro's logical types, where no Connect name stands beside them: there a timestamp is an instant.
+    # Avro's logical types, where no Connect name stands beside them: there a timestamp is an instant. Its decimals
+    # were written out by their digits when the record was decoded.
+    "decimal": Semantic(encoding="string"),
     "date": Semantic(unit="days"),
     "timestamp-millis": Semantic(unit="millis", is_instant=True),
     "timestamp-micros": Semantic(unit="micros", is_instant=True),

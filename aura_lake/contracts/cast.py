@@ -35,9 +35,6 @@ INFINITE_FROM_MICROS = 9_223_372_036_800_000_000
 #: Decimal's own context keeps 28 digits and rounds the rest in silence; a column holds up to 38.
 WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
 
-#: PostgreSQL's numeric has at most so many digits after its point ("Numeric Types").
-MOST_DIGITS_AFTER_POINT = 16_383
-
 RULE_WORDS = {
     "string": "is_text",
     "integer": "is_a_whole_number",
@@ -79,6 +76,9 @@ def cast_field(text: pl.Series, kind: pl.Series, column: Column, semantic: Seman
     the encoding. `time_zone` is where naive timestamps are.
     """
     absent = kind.is_in(["null", "missing"])
+    is_number = column.dtype.is_integer() or column.dtype.is_float()
+    if is_number and semantic is not None and semantic.encoding == "string":
+        kind = kind.set(kind == "string", "number")  # a decimal by its digits, where the contract wants less
     text = text.set(absent, None) if absent.any() else text
     if column.dtype.is_decimal():
         cast = _decimal(text, kind, column, semantic)
@@ -205,13 +205,13 @@ def _exactly(text: str | None, dtype: pl.Decimal, lossy: bool) -> Decimal | None
 def decode_decimal(text: str, scale: int | None) -> str | None:
     """Debezium's precise decimal: base64 of a big-endian two's complement integer (KIP-481), as its digits.
     None where it cannot be read: no base64, no scale, or more digits than PostgreSQL's numeric has."""
-    if scale is None or abs(scale) > MOST_DIGITS_AFTER_POINT:
+    if scale is None:
         return None
     try:
-        unscaled = int.from_bytes(base64.b64decode(text, validate=True), "big", signed=True)
-        return digits_of(unscaled, scale)
+        raw = base64.b64decode(text, validate=True)
     except ValueError:
         return None
+    return digits_of(raw, scale)
 
 
 def decode_variable_decimal(text: str) -> str | None:

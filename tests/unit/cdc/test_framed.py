@@ -71,7 +71,7 @@ def test_what_the_fields_mean_is_told_by_their_schema() -> None:
     body = avro(thing(), {})
     meaning = unframed(Known({3: avro_schema(schema)}), frame(3, body)).meanings[3]
     assert from_schema(meaning) == {
-        "amount": Semantic(encoding="base64", scale=2),
+        "amount": Semantic(encoding="string"),
         "at": Semantic(unit="micros"),
         "seen": Semantic(unit="millis", is_instant=True),
         "noted": Semantic(unit="micros"),
