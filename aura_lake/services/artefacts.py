@@ -19,8 +19,9 @@ from xml.sax.saxutils import escape
 
 from aura_lake.errors import ServiceError
 
-#: Pinned, so that what is fetched does not depend on the Maven that is installed.
-_DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
+#: Pinned, so that what is fetched does not depend on the Maven that is installed. Releases before this one want the
+#: parents of an archive that is only copied, and mirrors do not always have them.
+_DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.10.0"
 
 Tell = Callable[[str], None]
 
@@ -53,13 +54,18 @@ class ArtefactCache:
 
     def __init__(self, environ: Mapping[str, str], tell: Tell) -> None:
         home = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
-        self._folder = Path(home) / "aura-lake" / "services"
+        self.folder = Path(home) / "aura-lake" / "services"
         self._tell = tell
         self._environ = environ
 
+    @property
+    def programs(self) -> Path:
+        """The folder of programs that were built for this machine."""
+        return self.folder / "bin"
+
     def place_of(self, artefact: Artefact) -> Path:
         """Where it lies, or will lie."""
-        return self._folder / artefact.folder_name
+        return self.folder / artefact.folder_name
 
     def has(self, artefact: Artefact) -> bool:
         """Whether it has been fetched, whole."""
@@ -73,11 +79,11 @@ class ArtefactCache:
         place = self.place_of(artefact)
         if place.is_dir():
             return place
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self._folder / f"{artefact.folder_name}.lock"):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _alone(self.folder / f"{artefact.folder_name}.lock"):
             if not place.is_dir():  # another process may have fetched it while this one waited
                 self._tell(f"fetching {artefact.name} ({artefact.coordinates[0]}) with Maven …")
-                part = self._folder / f"{artefact.folder_name}.part"
+                part = self.folder / f"{artefact.folder_name}.part"
                 shutil.rmtree(part, ignore_errors=True)
                 part.mkdir()
                 (self._unpacked if artefact.is_archive else self._collected)(artefact, part).rename(place)

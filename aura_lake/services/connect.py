@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from aura_lake.errors import ServiceError
 from aura_lake.services import kafka
 from aura_lake.services.artefacts import Artefact
-from aura_lake.services.java import java_command, missing_java, write_properties
-from aura_lake.services.service import Missing, Service, loopback
+from aura_lake.services.java import JavaService, write_properties
+from aura_lake.services.service import loopback
 from aura_lake.services.site import HOST
 
 DEBEZIUM_VERSION = "3.7.0.Final"
@@ -29,15 +31,26 @@ WORKER = Artefact(
 
 DEBEZIUM = Artefact("debezium-postgres", (f"io.debezium:debezium-connector-postgres:{DEBEZIUM_VERSION}:tar.gz:plugin",))
 
-_HEAP_MB = 384
+#: Of the 2.x line: it writes Confluent's framing (`apicurio.registry.as-confluent`), and runs in Java 17.
+AVRO_VERSION = "2.6.13.Final"
+
+AVRO = Artefact("apicurio-converter", (f"io.apicurio:apicurio-registry-utils-converter:{AVRO_VERSION}",))
+
+#: Converters in the jars above. They do not name themselves as plugins, and looking into every class of every jar
+#: for them would cost each start seconds.
+_CONVERTERS = ("io.apicurio.registry.utils.converter.AvroConverter",)
+
+#: Jars that come with the converter and that the worker has in its own, newer release.
+_WORKERS_OWN = ("connect-", "kafka-clients-", "slf4j-api-", "lz4-java-", "snappy-java-", "zstd-jni-")
 
 
-class Connect(Service):
+class Connect(JavaService):
     """One worker. It keeps connectors and their offsets in Kafka, so they outlive a restart and a kill."""
 
     name: ClassVar[str] = "connect"
     needs: ClassVar[tuple[str, ...]] = ("kafka",)
-    patience_seconds: ClassVar[float] = 240
+    parts: ClassVar[tuple[Artefact, ...]] = (WORKER, DEBEZIUM, AVRO)
+    heap_mb: ClassVar[int] = 384
 
     @property
     def url(self) -> str:
@@ -49,19 +62,20 @@ class Connect(Service):
         """The same."""
         return self.url
 
-    def missing(self) -> list[Missing]:
-        """Java, and Maven as long as a part is not in the cache."""
-        is_fetched = all(self.site.artefacts.has(part) for part in self._parts())
-        return missing_java(self.site, is_fetched=is_fetched)
-
-    def fetch(self) -> None:
-        """The worker's jars and the plugins."""
-        for part in self._parts():
-            self.site.artefacts.fetch(part)
-
     def prepare(self) -> None:
-        """The worker's settings."""
+        """The worker's settings, and the folder of its plugins."""
         write_properties(self._file, self.settings())
+        shutil.rmtree(self._plugins, ignore_errors=True)
+        self._plugins.mkdir()
+        connector = self.site.artefacts.place_of(DEBEZIUM) / "debezium-connector-postgres"
+        (self._plugins / "debezium-postgres").symlink_to(connector)
+        converters = self._plugins / "apicurio-converter"
+        converters.mkdir()
+        for jar in self.site.artefacts.place_of(AVRO).glob("*.jar"):
+            if not jar.name.startswith(_WORKERS_OWN):
+                (converters / jar.name).symlink_to(jar)
+        with zipfile.ZipFile(converters / "manifest.jar", "w") as manifest:
+            manifest.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter", "\n".join(_CONVERTERS))
 
     def settings(self) -> dict[str, str | int]:
         """The worker's settings: plain JSON unless a connector says otherwise."""
@@ -87,17 +101,19 @@ class Connect(Service):
             "key.converter.schemas.enable": "false",
             "value.converter": "org.apache.kafka.connect.json.JsonConverter",
             "value.converter.schemas.enable": "false",
-            "plugin.path": ",".join(str(self.site.artefacts.place_of(part)) for part in self._parts()[1:]),
+            "plugin.path": str(self._plugins),
             "plugin.discovery": "service_load",
             "topic.creation.enable": "true",
             "connector.client.config.override.policy": "All",
         }
 
+    def classpath(self) -> str:
+        """The worker's jars; plugins have class loaders of their own."""
+        return str(self.site.artefacts.place_of(WORKER) / "*")
+
     def command(self) -> list[str]:
         """The worker, in the foreground."""
-        jars = self.site.artefacts.place_of(WORKER) / "*"
-        java = java_command(self.site, self.folder, str(jars), _HEAP_MB)
-        return [*java, "org.apache.kafka.connect.cli.ConnectDistributed", str(self._file)]
+        return [*self.java(), "org.apache.kafka.connect.cli.ConnectDistributed", str(self._file)]
 
     def answers(self) -> bool:
         """Whether the worker has joined and read its connectors (`GET /health`, KIP-1017)."""
@@ -133,8 +149,9 @@ class Connect(Service):
             raise ServiceError(f"connect at {self.url} did not answer {method} {path}: {error}") from error
         return json.loads(text) if text else None
 
-    def _parts(self) -> tuple[Artefact, ...]:
-        return (WORKER, DEBEZIUM)
+    @property
+    def _plugins(self) -> Path:
+        return self.folder / "plugins"
 
     @property
     def _file(self) -> Path:

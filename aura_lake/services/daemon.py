@@ -134,10 +134,12 @@ class Daemon:
 
 
 def _is_alive(identity: Identity) -> bool:
-    child = _children.get(identity.pid)
-    if child is not None and child.poll() is not None:
-        del _children[identity.pid]
-    return identity.is_alive
+    if identity.is_alive:
+        return True
+    child = _children.pop(identity.pid, None)
+    if child is not None:
+        child.wait()
+    return False
 
 
 def _signal(identity: Identity, number: signal.Signals) -> None:

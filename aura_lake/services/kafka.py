@@ -6,13 +6,14 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import ClassVar
 
 from aura_lake.errors import ServiceError
 from aura_lake.services.artefacts import Artefact
-from aura_lake.services.java import java_command, missing_java, write_properties
-from aura_lake.services.service import Missing, Service, loopback
+from aura_lake.services.java import JavaService, write_properties
+from aura_lake.services.service import loopback
 from aura_lake.services.site import HOST
 
 VERSION = "4.3.1"
@@ -25,14 +26,12 @@ BROKER = Artefact("kafka", (f"org.apache.kafka:kafka_2.13:{VERSION}", LOGGING))
 #: Any id will do, as nobody joins; it must not begin with a hyphen, which would be read as a flag.
 _CLUSTER_ID = "YXVyYS1sYWtlLWthZmthMQ"
 
-_HEAP_MB = 256
 
-
-class Kafka(Service):
+class Kafka(JavaService):
     """A broker whose topics outlive a restart. Topics are made at first use, with one partition."""
 
     name: ClassVar[str] = "kafka"
-    patience_seconds: ClassVar[float] = 180
+    parts: ClassVar[tuple[Artefact, ...]] = (BROKER,)
 
     @property
     def bootstrap(self) -> str:
@@ -48,14 +47,6 @@ class Kafka(Service):
     def all_ports(self) -> tuple[int, ...]:
         """The broker's port and the controller's."""
         return (self.port, self.site.ports["kafka_controller"])
-
-    def missing(self) -> list[Missing]:
-        """Java, and Maven as long as Kafka is not in the cache."""
-        return missing_java(self.site, is_fetched=self.site.artefacts.has(BROKER))
-
-    def fetch(self) -> None:
-        """Kafka's jars."""
-        self.site.artefacts.fetch(BROKER)
 
     def prepare(self) -> None:
         """The broker's settings, and a formatted data folder where there is none."""
@@ -101,13 +92,17 @@ class Kafka(Service):
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
             # After a kill the broker's own earlier session has to run out before it is let in again.
-            "broker.session.timeout.ms": 3000,
-            "broker.heartbeat.interval.ms": 500,
+            "broker.session.timeout.ms": 6000,
+            "broker.heartbeat.interval.ms": 1000,
         }
+
+    def classpath(self) -> str:
+        """Kafka's jars."""
+        return str(self.site.artefacts.place_of(BROKER) / "*")
 
     def command(self) -> list[str]:
         """The broker, in the foreground."""
-        return [*self._java(), "kafka.Kafka", str(self._file)]
+        return [*self.java(), "kafka.Kafka", str(self._file)]
 
     def answers(self) -> bool:
         """Whether it names itself as a broker that takes part: a Metadata request of Kafka's protocol, version 1.
@@ -125,20 +120,29 @@ class Kafka(Service):
         return brokers > 0
 
     def _format(self) -> None:
-        """Formatted beside its place and renamed when whole."""
+        """A copy of a formatted folder, made beside its place and renamed when whole.
+
+        One node, one cluster id: every formatted folder is the same, so Java formats one and the cache keeps it.
+        """
+        template = self.site.artefacts.place_of(BROKER) / "formatted"
+        if not template.is_dir():
+            self._make_template(template)
         draft = self.folder / "data.part"
         shutil.rmtree(draft, ignore_errors=True)
-        file = self.folder / "format.properties"
-        write_properties(file, {**self.settings(), "log.dirs": str(draft)})
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(file)]
-        ran = subprocess.run(command, capture_output=True, text=True, env=self.environment(), check=False)
-        if ran.returncode != 0:
-            raise ServiceError(f"kafka: {draft} could not be formatted: {(ran.stderr or ran.stdout).strip()[-1000:]}")
+        shutil.copytree(template, draft)
         draft.rename(self.data)
 
-    def _java(self) -> list[str]:
-        jars = self.site.artefacts.place_of(BROKER) / "*"
-        return java_command(self.site, self.folder, str(jars), _HEAP_MB)
+    def _make_template(self, template: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=template.parent, prefix="formatting-") as folder:
+            draft, file = Path(folder) / "data", Path(folder) / "format.properties"
+            write_properties(file, {**self.settings(), "log.dirs": str(draft)})
+            command = [*self.java(), "kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(file)]
+            ran = subprocess.run(command, capture_output=True, text=True, env=self.environment(), check=False)
+            if ran.returncode != 0:
+                said = (ran.stderr or ran.stdout).strip()[-1000:]
+                raise ServiceError(f"kafka: {draft} could not be formatted: {said}")
+            if not template.is_dir():  # another process may have been first, and its folder is the same
+                draft.rename(template)
 
     @property
     def _file(self) -> Path:

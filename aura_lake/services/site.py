@@ -21,7 +21,7 @@ class Site:
     `root` holds a folder for each service, and pid files and logs in `run/`. `ports` are by service; the
     controller of Kafka has one of its own. `is_durable`: whether data must outlive a power cut (tests do without,
     a killed process loses nothing either way). `dies_with_us`: whether servers end when this program does,
-    however it does; only Linux can promise that.
+    however it does; only Linux can promise that. `is_rehearsal`: the start is for practice (rehearsal.py).
     """
 
     root: Path
@@ -30,6 +30,7 @@ class Site:
     environ: Mapping[str, str] = field(repr=False)
     is_durable: bool = True
     dies_with_us: bool = False
+    is_rehearsal: bool = False
 
     def folder(self, service: str) -> Path:
         """Where a service keeps its data and its configuration; made where it is not there."""
@@ -38,8 +39,8 @@ class Site:
         return folder
 
     def program(self, name: str) -> str | None:
-        """A program's path, from PATH."""
-        return shutil.which(name, path=self.environ.get("PATH"))
+        """A program's path, from PATH or else from the cache, where `go install` puts it."""
+        return shutil.which(name, path=self.environ.get("PATH")) or shutil.which(name, path=self.artefacts.programs)
 
 
 def is_taken(port: int) -> bool:

@@ -12,6 +12,10 @@ from aura_lake.services.artefacts import ArtefactCache
 from aura_lake.services.connect import Connect
 from aura_lake.services.kafka import Kafka
 from aura_lake.services.postgres import Postgres
+from aura_lake.services.redis import Redis
+from aura_lake.services.registry import Registry
+from aura_lake.services.rehearsal import rehearse
+from aura_lake.services.s3 import S3
 from aura_lake.services.service import Missing, Service, Standing
 from aura_lake.services.site import Site, free_ports
 
@@ -20,7 +24,10 @@ DEFAULT_PORTS = {
     "postgres": 15432,
     "kafka": 19092,
     "kafka_controller": 19093,
+    "registry": 18081,
     "connect": 18083,
+    "s3": 17070,
+    "redis": 16379,
 }
 
 Tell = Callable[[str], None]
@@ -53,6 +60,9 @@ class Stack:
         self.site = Site(root.resolve(), kept, ArtefactCache(given, tell), given, is_durable, dies_with_us)
         self.postgres = Postgres(self.site)
         self.kafka = Kafka(self.site)
+        self.registry = Registry(self.site)
+        self.s3 = S3(self.site)
+        self.redis = Redis(self.site)
         self.connect = Connect(self.site)
         self._tell = tell
 
@@ -67,7 +77,7 @@ class Stack:
     @property
     def services(self) -> tuple[Service, ...]:
         """All of them, those first that others need."""
-        return (self.postgres, self.kafka, self.connect)
+        return (self.postgres, self.kafka, self.registry, self.s3, self.redis, self.connect)
 
     def chosen(self, names: Collection[str] = ()) -> tuple[Service, ...]:
         """The services named, with those they need, in the order of their start; all where none is named.
@@ -113,6 +123,10 @@ class Stack:
                 answering.add(service.name)
             waiting = [service for service in waiting if service not in ready]
         return started
+
+    def rehearse(self, names: Collection[str] = ()) -> list[Path]:
+        """The files written that halve later starts; none where they are there. Takes about a minute, once."""
+        return rehearse(self.chosen(names), self.site, self._tell)
 
     def down(self) -> list[str]:
         """Stop all that was started here, and nothing else; the names of those that ran. Those that need others

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from tests.services.live import live_connect, live_kafka, live_postgres, live_stack
+from tests.services.live import (
+    live_connect,
+    live_kafka,
+    live_postgres,
+    live_redis,
+    live_registry,
+    live_s3,
+    live_stack,
+)
 
-__all__ = ["live_connect", "live_kafka", "live_postgres", "live_stack"]
+__all__ = ["live_connect", "live_kafka", "live_postgres", "live_redis", "live_registry", "live_s3", "live_stack"]

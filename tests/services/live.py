@@ -1,4 +1,4 @@
-"""Real servers for tests: PostgreSQL, Kafka and Kafka Connect with Debezium, on free ports, in a folder of their own.
+"""Real servers for tests: PostgreSQL, Kafka, Connect with Debezium, a schema registry, S3, Redis, on free ports.
 
 A test that only talks to servers takes the fixtures (`tests/services/conftest.py` registers them). They are started
 once a session, when the first test asks, and shared: use topics, databases and slots of your own.
@@ -11,6 +11,9 @@ once a session, when the first test asks, and shared: use topics, databases and 
     live_kafka      .bootstrap
     live_connect    .url, .put_connector(name, config), .connector_status(name), .delete_connector(name)
                     (starts live_kafka and live_postgres too)
+    live_registry   .url (Confluent's interface), .own_url (Apicurio's, for its converters)
+    live_s3         .url, .client_environment, .make_bucket("name")
+    live_redis      .url
     live_stack      all of them, started by need: live_stack.up(["kafka"])
 
 A test that kills servers takes a stack of its own, so that no other test notices:
@@ -41,6 +44,9 @@ import pytest
 from aura_lake.services.connect import Connect
 from aura_lake.services.kafka import Kafka
 from aura_lake.services.postgres import Postgres
+from aura_lake.services.redis import Redis
+from aura_lake.services.registry import Registry
+from aura_lake.services.s3 import S3
 from aura_lake.services.stack import Stack
 
 
@@ -105,3 +111,27 @@ def live_connect(live_stack: Stack, live_postgres: Postgres) -> Connect:
     skip_where_missing(live_stack, "connect")
     live_stack.up(["connect"])
     return live_stack.connect
+
+
+@pytest.fixture(scope="session")
+def live_registry(live_stack: Stack) -> Registry:
+    """The schema registry, answering."""
+    skip_where_missing(live_stack, "registry")
+    live_stack.up(["registry"])
+    return live_stack.registry
+
+
+@pytest.fixture(scope="session")
+def live_s3(live_stack: Stack) -> S3:
+    """The S3 server, answering."""
+    skip_where_missing(live_stack, "s3")
+    live_stack.up(["s3"])
+    return live_stack.s3
+
+
+@pytest.fixture(scope="session")
+def live_redis(live_stack: Stack) -> Redis:
+    """Redis, answering."""
+    skip_where_missing(live_stack, "redis")
+    live_stack.up(["redis"])
+    return live_stack.redis
