@@ -19,6 +19,7 @@ from aura_lake.cli import (
     rebuild,
     run,
     simulate,
+    source,
     status,
     stream,
     ui,
@@ -42,6 +43,7 @@ _FIRST, _LOOK, _WORK = "Begin", "Look", "Work"
 app.command("demo", rich_help_panel=_FIRST)(demo.demo)
 app.command("init", rich_help_panel=_FIRST)(init.init)
 app.add_typer(contract.app, name="contract", rich_help_panel=_FIRST)
+app.add_typer(source.app, name="source", rich_help_panel=_FIRST)
 app.command("doctor", rich_help_panel=_FIRST)(doctor.doctor)
 app.command("run", rich_help_panel=_WORK)(run.run)
 app.command("stream", rich_help_panel=_WORK)(stream.stream)

@@ -65,6 +65,7 @@ class KafkaConnect:
         status = self._ask("GET", f"/connectors/{quote(name, safe='')}/status", absent={}) or {}
         tasks = status.get("tasks") or [{}]
         connector = status.get("connector", {})
+        read_lsn, is_in_snapshot = self._offset(name)
         trace = str(tasks[0].get("trace") or connector.get("trace") or "")
         return ConnectorFacts(
             name=name,
@@ -72,7 +73,8 @@ class KafkaConnect:
             task_state=str(tasks[0].get("state", "")),
             trouble=first_line(trace),
             config=config,
-            read_lsn=self._read_lsn(name),
+            read_lsn=read_lsn,
+            is_in_snapshot=is_in_snapshot,
         )
 
     def put(self, name: str, config: Mapping[str, str]) -> bool:
@@ -111,16 +113,14 @@ class KafkaConnect:
         """Remove a connector; its offsets stay with the worker."""
         self._ask("DELETE", f"/connectors/{quote(name, safe='')}", absent=None)
 
-    def _read_lsn(self, name: str) -> Lsn | None:
-        """How far the connector's own stored offset says that it has read; None before the first."""
+    def _offset(self, name: str) -> tuple[Lsn | None, bool]:
+        """How far the connector's own stored offset says that it has read, None before the first; and whether it is
+        of a snapshot."""
         found = self._ask("GET", f"/connectors/{quote(name, safe='')}/offsets", absent={}) or {}
-        read = [
-            int(value)
-            for entry in found.get("offsets", [])
-            for key, value in (entry.get("offset") or {}).items()
-            if key in ("lsn", "lsn_proc", "lsn_commit") and value is not None
-        ]
-        return Lsn(max(read)) if read else None
+        offsets = [entry.get("offset") or {} for entry in found.get("offsets", [])]
+        keys = ("lsn", "lsn_proc", "lsn_commit")
+        read = [int(offset[key]) for offset in offsets for key in keys if offset.get(key) is not None]
+        return (Lsn(max(read)) if read else None), any(offset.get("snapshot") for offset in offsets)
 
     def _check(self, name: str, config: Mapping[str, str]) -> None:
         """Let the plugin look at a configuration before it is kept; it tries the database too."""

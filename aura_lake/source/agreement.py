@@ -13,13 +13,14 @@ _SCALE = re.compile(r"numeric\(\d+,\s*(\d+)\)")
 _PRECISION = re.compile(r"timestamp(?:\((\d)\))?")
 
 
+def reads(feed: Feed, topic: str) -> bool:
+    """Whether a feed reads the topic. A name that begins with ^ is a pattern."""
+    return any(re.fullmatch(name, topic) if name.startswith("^") else name == topic for name in feed.topics)
+
+
 def tables_of(feed: Feed, prefix: str, tables: Sequence[TableName]) -> list[TableName]:
-    """The captured tables whose topics a feed reads. A name that begins with ^ is a pattern."""
-
-    def reads(topic: str) -> bool:
-        return any(re.search(name, topic) if name.startswith("^") else name == topic for name in feed.topics)
-
-    return [table for table in tables if reads(topic_of(prefix, table))]
+    """The captured tables whose topics a feed reads."""
+    return [table for table in tables if reads(feed, topic_of(prefix, table))]
 
 
 def look_at_contracts(

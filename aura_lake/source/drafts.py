@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.contracts.model import commerce_model
 from aura_lake.contracts.names import RESERVED_COLUMNS
 from aura_lake.contracts.profile import looks_personal, names_a_row, time_of_event
@@ -68,11 +69,13 @@ def draft_contracts(
     catalog: Mapping[TableName, TableFacts],
     *,
     source: str,
+    standing: Mapping[TableName, Contract] | None = None,
     format: str = "json",
     registry: str | None = None,
 ) -> list[TableDraft]:
-    """One draft a table, by name. `shop`: the shop's id; `source`: where the catalog was read, without secrets."""
-    drafting = _Drafting(shop, planned, catalog, source, format, registry)
+    """One draft a table, in their order. `shop`: the shop's id; `source`: where the catalog was read, without
+    secrets; `standing`: contracts of other tables, which foreign keys may name."""
+    drafting = _Drafting(shop, planned, catalog, source, standing or {}, format, registry)
     return [drafting.draft(one) for one in planned]
 
 
@@ -99,10 +102,11 @@ class _Drafting:
         planned: Sequence[PlannedTable],
         catalog: Mapping[TableName, TableFacts],
         source: str,
+        standing: Mapping[TableName, Contract],
         format: str,
         registry: str | None,
     ) -> None:
-        self._shop, self._planned, self._catalog, self._source = shop, planned, catalog, source
+        self._shop, self._catalog, self._source, self._standing = shop, catalog, source, standing
         self._format, self._registry = format, registry
         self._names = silver_names([one.table for one in planned])
         self._kinds = {one.table: one.kind for one in planned}
@@ -202,7 +206,11 @@ class _Drafting:
         return columns, left_out
 
     def _target(self, table: TableName, column: str) -> str | None:
-        """What a foreign key points at, by its name in silver; None where that table is not drafted as rows."""
+        """What a foreign key points at, by its name in silver; None where no contract has that table as rows."""
+        if (contract := self._standing.get(table)) is not None:
+            named = (one.name for one in contract.columns if one.source == column and not one.transform)
+            name = None if contract.kind is Kind.EVENTS else next(named, None)
+            return None if name is None else f"{contract.table}.{name}"
         if self._kinds.get(table) != "cdc" or column not in self._columns[table]:
             return None
         return f"{self._names[table][0]}.{self._columns[table][column]}"

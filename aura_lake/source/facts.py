@@ -181,6 +181,7 @@ class ConnectorFacts:
     trouble: str = ""  #: the first line of a failed task's trace
     config: Mapping[str, str] = field(default_factory=dict)
     read_lsn: Lsn | None = None  #: how far it has read by its own stored offset
+    is_in_snapshot: bool = False  #: whether that offset is of a snapshot that is still being read
 
     @property
     def exists(self) -> bool:

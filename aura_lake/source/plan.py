@@ -63,9 +63,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL that is run, and what for."""
+    """SQL that is run, what it makes, and what that is for."""
 
     sql: str
+    makes: str
     purpose: str
 
 
@@ -169,7 +170,8 @@ def statements(plan: Plan, facts: DatabaseFacts) -> list[Statement]:
             Statement(
                 f"CREATE TABLE {plan.signal.sql} "
                 "(id varchar(42) PRIMARY KEY, type varchar(32) NOT NULL, data varchar(2048))",
-                "signals to the connector: `aura source resnapshot` writes into it",
+                f"signal table {plan.signal}",
+                "`aura source resnapshot` writes into it",
             )
         )
     missing.extend(_publication(plan, facts))
@@ -178,6 +180,7 @@ def statements(plan: Plan, facts: DatabaseFacts) -> list[Statement]:
         missing.append(
             Statement(
                 f"SELECT pg_create_logical_replication_slot({slot}, 'pgoutput')",
+                f"slot {plan.names.slot}",
                 "keeps the log until the connector has read it",
             )
         )
@@ -190,14 +193,19 @@ def _publication(plan: Plan, facts: DatabaseFacts) -> list[Statement]:
     options = f"publish = {literal(OPERATIONS)}, publish_via_partition_root = true"
     if standing is None:
         listed = ", ".join(table.sql for table in wanted)
-        return [Statement(f"CREATE PUBLICATION {name} FOR TABLE {listed} WITH ({options})", "what the slot tells of")]
+        sql = f"CREATE PUBLICATION {name} FOR TABLE {listed} WITH ({options})"
+        return [Statement(sql, f"publication {plan.names.publication}", "what the slot tells of")]
     changes = []
     absent = [table for table in wanted if not covers(standing.tables, facts.tables.get(table), table)]
     if absent and not standing.all_tables:
         listed = ", ".join(table.sql for table in absent)
-        changes.append(Statement(f"ALTER PUBLICATION {name} ADD TABLE {listed}", "tables that it lacks"))
+        sql = f"ALTER PUBLICATION {name} ADD TABLE {listed}"
+        changes.append(Statement(sql, f"tables added to publication {plan.names.publication}", "it lacks them"))
     if not standing.via_root or standing.operations < set(OPERATIONS.split(", ")):
-        changes.append(Statement(f"ALTER PUBLICATION {name} SET ({options})", "every operation, and roots for leaves"))
+        sql = f"ALTER PUBLICATION {name} SET ({options})"
+        changes.append(
+            Statement(sql, f"publication {plan.names.publication} changed", "every operation, and roots for leaves")
+        )
     return changes
 
 

@@ -222,11 +222,14 @@ def _columns(facts: TableFacts) -> Iterator[Finding]:
         )
 
 
-def look_at_publication(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
-    """The publication as it stands; before there is one, what making it needs (case 47)."""
+def look_at_publication(plan: Plan, facts: DatabaseFacts, *, is_mended: bool = False) -> Iterator[Finding]:
+    """The publication as it stands; before there is one, what making it needs (case 47). `is_mended`: what it lacks
+    is about to be put right, so only whether that may be done counts."""
     name, standing = plan.names.publication, facts.publication
-    if standing is None:
+    if standing is None or (is_mended and any("PUBLICATION" in one.sql for one in statements(plan, facts))):
         yield from _may_publish(plan, facts)
+        if standing is not None:
+            yield from _whole_rows(plan, facts)
         return
     missing = [p.table for p in plan.tables if not covers(standing.tables, facts.tables.get(p.table), p.table)]
     listed = ", ".join(map(str, missing))
@@ -255,6 +258,12 @@ def look_at_publication(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
         )
     elif roots:
         yield ok(name, "partition_root", "leaves are told under their root")
+    yield from _whole_rows(plan, facts)
+
+
+def _whole_rows(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
+    name, standing = plan.names.publication, facts.publication
+    assert standing is not None
     for found, what in ((standing.filtered, "a row filter"), (standing.narrowed, "a column list")):
         cut = sorted(str(p.table) for p in plan.tables if p.table in found)
         if cut:
@@ -267,9 +276,18 @@ def look_at_publication(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
 
 
 def _may_publish(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
-    name, server = plan.names.publication, facts.server
-    foreign = [p.table for p in plan.tables if not facts.tables[p.table].is_owned]
-    if not server.may_create:
+    name, server, standing = plan.names.publication, facts.server, facts.publication
+    published = standing.tables if standing is not None else frozenset()
+    added = [p.table for p in plan.tables if not covers(published, facts.tables.get(p.table), p.table)]
+    foreign = [table for table in added if not facts.tables[table].is_owned]
+    if standing is not None and not standing.is_owned:
+        yield refuse(
+            name,
+            "publication",
+            f"{server.user} does not own it, and it has to be changed.",
+            "Let its owner run the statement that is printed, or name another: --publication.",
+        )
+    elif standing is None and not server.may_create:
         yield refuse(
             name,
             "publication",
@@ -284,7 +302,7 @@ def _may_publish(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:
             f'GRANT the owner\'s role TO "{server.user}"; or let the owner run the statement that is printed.',
         )
     else:
-        yield ok(name, "publication", "will be made")
+        yield ok(name, "publication", "will be made" if standing is None else "will be put right")
 
 
 def look_at_signal(plan: Plan, facts: DatabaseFacts) -> Iterator[Finding]:

@@ -51,6 +51,8 @@ def look_at_slot(
     yield _lag(slot, facts, much_lag)
     if slot.is_active:
         yield ok(name, "active", "read by the connector")
+    elif connector.is_in_snapshot and connector.task_state == "RUNNING":
+        yield warn(name, "active", "not yet: rows that are there already are read first.", "Look again later.")
     else:
         yield refuse(
             name,
