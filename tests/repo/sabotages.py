@@ -171,7 +171,7 @@ SABOTAGES = [
         "aura_lake/commerce/touchpoints.py",
         "LOOKBACK = timedelta(days=7)",
         "LOOKBACK = timedelta(days=30)",
-        ("tests/flow/test_demo_truth.py",),
+        ("tests/unit/commerce/test_revenue_and_touchpoints.py",),
     ),
     Sabotage(
         "count the revenue of cancelled orders",
