@@ -219,18 +219,18 @@ class _Reading:
                 "A table takes its records from one feed: give each server its environment.",
                 key="servers",
             )
-        feed = feeds[0][1] if feeds else None
+        fed = feeds[0][1] if feeds else None
         read = read_table(
             contract,
             tables[0],
-            feed.name if feed else "",
+            fed.name if fed else "",
             model,
             currency=self._settings["currency"],
             owners=self._settings["owners"],
             verify=self._verify,
         )
         if read is not None:
-            self._add_contract(tables[0], self._as_fed(contract, read, feed))
+            self._add_contract(tables[0], self._as_fed(contract, read, fed))
 
     def _as_fed(self, document: Element, contract: Contract, feed: Feed | None) -> Contract:
         """The contract with what its server says of the way values are written there."""

@@ -122,7 +122,7 @@ class Delivery:
         verdict = "valid"
         priced = click.query is None
         if priced and "amounts_as_strings" in self._active and PRICE_AS_STRING.touches(number):
-            click = click._replace(goods=_price_as_string(click.goods))
+            click = click._replace(goods=price_as_string(click.goods))
             verdict = "quarantined"
             self._truth.mess["amounts_as_strings"] += 1
         else:
@@ -165,13 +165,9 @@ class Delivery:
         self._truth.mess["redeliveries"] += 1
 
     def _cut(self, table: str, text: str) -> str:
-        """The first part of a record; never cut after a colon, where what follows would be its value."""
-        end = 20 + below(self._road("broken_json", table), len(text) - 40)
-        while text[end - 1] == ":":
-            end -= 1
         self._truth.count(table, "quarantined")
         self._truth.mess["broken_json"] += 1
-        return text[:end]
+        return cut_short(self._road("broken_json", table), text)
 
     def _swap(self, table: str, records: list[str]) -> None:
         mess = self._active["swaps"]
@@ -198,6 +194,15 @@ def click_text(click: Click) -> str:
     )
 
 
-def _price_as_string(goods: str) -> str:
+def cut_short(chance: Random, text: str) -> str:
+    """The first part of a record; never cut after a colon, where what follows would be its value."""
+    end = 20 + below(chance, len(text) - 40)
+    while text[end - 1] == ":":
+        end -= 1
+    return text[:end]
+
+
+def price_as_string(goods: str) -> str:
+    """A product's JSON members with the price in quotes."""
     members, price = goods.rsplit(":", 1)
     return f'{members}:"{price}"'

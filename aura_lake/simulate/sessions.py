@@ -23,6 +23,7 @@ class Visit(NamedTuple):
     """What all clicks of one session share. `who` and `how` are JSON members, ready to write."""
 
     user_id: str | None
+    session_id: str
     device_os: str
     channel: str | None
     is_direct: bool
@@ -66,6 +67,7 @@ def _visit(chance: Random, user_id: str | None) -> Visit:
     session = uuid_text(chance)
     return Visit(
         user_id,
+        session,
         device,
         way.channel,
         way.is_direct,

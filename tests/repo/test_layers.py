@@ -34,6 +34,10 @@ ABOVE = {
     "sensors": ("definitions", "aura_lake.cli", "assets"),
 }
 
+#: Rooms that say what happens and never do it: steps carry it out.
+PURE = ("aura_lake.simulate",)
+EFFECTS = ("aura_lake.outside", "aura_lake.delta", "aura_lake.warehouse", "aura_lake.services")
+
 
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(
@@ -70,6 +74,16 @@ def test_a_module_knows_only_what_its_room_may(module: str, path: Path) -> None:
         allowed = LIBRARIES.get(name.split(".")[0])
         assert allowed is None or is_in(module, allowed), f"{path}:{line}: {module} may not import {name}"
         assert not is_in(name, forbidden), f"{path}:{line}: {module} may not import {name}, which stands above it"
+
+
+@pytest.mark.parametrize(
+    ("module", "path"),
+    [each for each in sorted(modules()) if is_in(each[0], PURE)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_pure_room_reaches_for_nothing_outside(module: str, path: Path) -> None:
+    for name, line in imports(path):
+        assert not is_in(name, EFFECTS), f"{path}:{line}: {module} may not import {name}"
 
 
 def test_there_is_no_room_for_odds_and_ends() -> None:
