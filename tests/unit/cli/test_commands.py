@@ -258,3 +258,32 @@ def test_an_error_class_is_named_in_words(capsys: pytest.CaptureFixture[str]) ->
     assert "Lake" in said
     assert "The lake is [odd]." in said
     assert "Fix: Mend it." in said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--postgres", "postgres://localhost/shop"), "are for a live shop"),
+        (("--for", "5"), "are for a live shop"),
+        (("--live", "--kafka", "localhost:9092"), "Clicks alone are no shop"),
+        (("--live", "FOLDER", "--postgres", "postgres://localhost/shop"), "not in both"),
+        (("--live", "--postgres", "postgres://localhost/shop", "--mess", "gremlins"), "no mess called 'gremlins'"),
+        (("--live", "--postgres", "shop at home"), "The address of the database cannot be read."),
+    ],
+)
+def test_words_of_a_live_shop_that_do_not_go_together_are_named(
+    tmp_path: Path, aura: Shell, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.delenv("AURA_POSTGRES_URL", raising=False)
+    code, _, complaints = aura("simulate", *(str(tmp_path) if word == "FOLDER" else word for word in words))
+
+    assert code == 1
+    assert says in " ".join(complaints.replace("│", " ").split())
+
+
+def test_a_live_shop_in_a_folder_goes_on_until_its_time_is_over(tmp_path: Path, aura: Shell) -> None:
+    words = ("--days", "1", "--orders", "20", "--clicks", "50", "--end", "2026-01-02")
+    report = aura.json("simulate", str(tmp_path / "out"), *words, "--live", "--day", "0.024", "--for", "0.5")
+
+    assert report["hours"] > 0
+    assert report["files"] == len([path for path in (tmp_path / "out").rglob("*") if path.is_file()])
