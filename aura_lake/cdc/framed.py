@@ -13,8 +13,9 @@ from functools import lru_cache
 import polars as pl
 
 from aura_lake.cdc import connect_schema
-from aura_lake.cdc.avro_json import AvroReader, Undecodable
+from aura_lake.cdc.avro_json import AvroReader
 from aura_lake.cdc.avro_schema import UnreadableSchema, read_schema
+from aura_lake.cdc.avro_values import Undecodable
 from aura_lake.cdc.wire_schema import AVRO, HEADER_BYTES, JSON_SCHEMA, SchemasOf, WireSchema
 
 IS_FRAMED = "record_is_framed_with_a_schema_id"

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura_lake.cdc.avro_json import CUT_SHORT, ENDS, FITS, SHALLOW, UTF8, AvroReader, Undecodable
+from aura_lake.cdc.avro_json import AvroReader
 from aura_lake.cdc.avro_schema import UnreadableSchema, read_schema
+from aura_lake.cdc.avro_values import CUT_SHORT, ENDS, FITS, SHALLOW, UTF8, Undecodable
 from tests.framed import avro
 
 

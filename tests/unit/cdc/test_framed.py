@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from aura_lake.cdc.avro_json import CUT_SHORT, ENDS, FITS
+from aura_lake.cdc.avro_values import CUT_SHORT, ENDS, FITS
 from aura_lake.cdc.framed import IS_FRAMED, KNOWN_SCHEMA, READABLE_SCHEMA, Unframed, unframe
 from aura_lake.cdc.semantics import Semantic, from_schema
 from aura_lake.cdc.wire_schema import WireSchema
