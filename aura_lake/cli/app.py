@@ -18,6 +18,7 @@ from aura_lake.cli import (
     query,
     rebuild,
     run,
+    services,
     simulate,
     source,
     status,
@@ -50,6 +51,7 @@ app.command("stream", rich_help_panel=_WORK)(stream.stream)
 app.command("rebuild", rich_help_panel=_WORK)(rebuild.rebuild)
 app.command("simulate", rich_help_panel=_WORK)(simulate.simulate)
 app.command("ui", rich_help_panel=_WORK)(ui.ui)
+app.add_typer(services.app, name="services", rich_help_panel=_WORK)
 app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("ledger", rich_help_panel=_LOOK)(ledger.ledger)
 app.command("why", rich_help_panel=_LOOK)(why.why)

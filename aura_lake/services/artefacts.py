@@ -6,18 +6,17 @@ Its name carries a digest of what was asked for, so another version or another l
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from aura_lake.errors import ServiceError
+from aura_lake.services.lock import alone
 
 #: Pinned, so that what is fetched does not depend on the Maven that is installed. Releases before this one want the
 #: parents of an archive that is only copied, and mirrors do not always have them.
@@ -80,7 +79,7 @@ class ArtefactCache:
         if place.is_dir():
             return place
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _alone(self.folder / f"{artefact.folder_name}.lock"):
+        with alone(self.folder / f"{artefact.folder_name}.lock"):
             if not place.is_dir():  # another process may have fetched it while this one waited
                 self._tell(f"fetching {artefact.name} ({artefact.coordinates[0]}) with Maven …")
                 part = self.folder / f"{artefact.folder_name}.part"
@@ -145,11 +144,3 @@ def pom_for(artefact: Artefact) -> str:
         f"  <groupId>aura-lake</groupId><artifactId>{escape(artefact.name)}</artifactId><version>1</version>\n"
         f"  <packaging>pom</packaging>\n  <dependencies>\n{''.join(dependencies)}  </dependencies>\n</project>\n"
     )
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with the process that holds it."""
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield

@@ -18,7 +18,7 @@ from aura_lake.services.identity import Identity
 _GLANCE_SECONDS = 0.05
 
 #: Processes begun by this very program: their corpses have to be fetched, or they stay in the process table.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[Identity, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ class Daemon:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, start_new_session=True
             )
-        _children[process.pid] = process
         identity = Identity.of(process.pid)
         if identity is None:
+            process.wait()
             raise ServiceError(f"{self.name} ended as soon as it was started.{self.last_words()}")
+        _children[identity] = process
         record = Record(identity.pid, identity.born, address, time.time())
         draft = self.pid_file.with_suffix(".pid.part")
         draft.write_text(json.dumps(asdict(record)) + "\n")
@@ -136,7 +137,7 @@ class Daemon:
 def _is_alive(identity: Identity) -> bool:
     if identity.is_alive:
         return True
-    child = _children.pop(identity.pid, None)
+    child = _children.pop(identity, None)
     if child is not None:
         child.wait()
     return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +28,11 @@ class Identity:
         return Identity.of(self.pid) == self
 
     def memory_bytes(self) -> int | None:
-        """Resident memory of the process and all it began; None where it has gone."""
+        """Memory of the process and all it began; None where it has gone."""
         if not self.is_alive:
             return None
-        sizes = [_resident_bytes(pid) for pid in (self.pid, *(child.pid for child in self.descendants()))]
-        return sum(size for size in sizes if size is not None)
+        mine, *others = [_memory_bytes(pid) for pid in (self.pid, *(child.pid for child in self.descendants()))]
+        return None if mine is None else mine + sum(size for size in others if size is not None)
 
     def descendants(self) -> tuple[Identity, ...]:
         """The processes that it and its children began and that still run, the oldest first."""
@@ -70,12 +69,14 @@ def _born_by_ps(pid: int) -> str | None:
     return None if not state or state.startswith("Z") else started.strip()
 
 
-def _resident_bytes(pid: int) -> int | None:
+def _memory_bytes(pid: int) -> int | None:
+    """Resident memory; on Linux pages that processes share count once, in parts ("proportional set size")."""
     if (_PROC / "self").exists():
         try:
-            return int((_PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (FileNotFoundError, ProcessLookupError):
+            lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):  # gone, or another user's
             return None
+        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), None)
     told = _ps("-o", "rss=", "-p", str(pid)).strip()
     return int(told) * 1024 if told else None
 

@@ -44,9 +44,9 @@ class Kafka(JavaService):
         return self.bootstrap
 
     @property
-    def all_ports(self) -> tuple[int, ...]:
+    def port_names(self) -> tuple[str, ...]:
         """The broker's port and the controller's."""
-        return (self.port, self.site.ports["kafka_controller"])
+        return (self.name, "kafka_controller")
 
     def prepare(self) -> None:
         """The broker's settings, and a formatted data folder where there is none."""
@@ -61,7 +61,7 @@ class Kafka(JavaService):
 
     def settings(self) -> dict[str, str | int]:
         """The broker's settings: one node, replicas of one, little memory."""
-        broker, controller = (loopback(port) for port in self.all_ports)
+        broker, controller = (loopback(self.site.ports[name]) for name in self.port_names)
         return {
             "process.roles": "broker,controller",
             "node.id": 1,

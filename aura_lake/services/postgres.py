@@ -113,7 +113,18 @@ class Postgres(Service):
 
     def answers(self) -> bool:
         """Whether it takes connections (`pg_isready`)."""
-        command = [str(self._program("pg_isready")), "--quiet", "-h", HOST, "-p", str(self.port), "-d", "postgres"]
+        command = [
+            str(self._program("pg_isready")),
+            "--quiet",
+            "-h",
+            HOST,
+            "-p",
+            str(self.port),
+            "-U",
+            USER,
+            "-d",
+            "postgres",
+        ]
         return subprocess.run(command, env=self.environment(), check=False).returncode == 0
 
     def create_database(self, name: str) -> None:
@@ -125,11 +136,14 @@ class Postgres(Service):
     def _psql(self, sql: str, **variables: str) -> str:
         given = [f"--set={name}={value}" for name, value in variables.items()]
         command = [str(self._program("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *given]
-        command += ["-h", HOST, "-p", str(self.port), "-U", USER, "-d", "postgres"]
+        command += self._here()
         ran = subprocess.run(command, input=sql, capture_output=True, text=True, env=self.environment(), check=False)
         if ran.returncode != 0:
             raise ServiceError(f"postgres at {self.address} refused `{sql}`: {ran.stderr.strip()}")
         return ran.stdout
+
+    def _here(self) -> list[str]:
+        return ["-h", HOST, "-p", str(self.port), "-U", USER, "-d", "postgres"]
 
     def _make_cluster(self) -> None:
         """Made beside its place and renamed when whole: a half cluster is not taken for one."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from aura_lake.services.java import JavaService
+from aura_lake.services.lock import alone
 from aura_lake.services.service import Service
 from aura_lake.services.site import Site, free_ports
 
@@ -25,10 +25,8 @@ def rehearse(services: Sequence[Service], site: Site, tell: Callable[[str], None
     java = [service for service in services if isinstance(service, JavaService)]
     if all(service.class_archive.is_file() for service in java):
         return []
-    with (site.artefacts.folder / "rehearsal.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    with alone(site.artefacts.folder / "rehearsal.lock", waits=False) as is_ours:
+        if not is_ours:
             return []
         names = ", ".join(service.name for service in java)
         tell(f"starting {names} once for practice: later starts take half the time …")

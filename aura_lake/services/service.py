@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aura_lake.errors import ServiceError
 from aura_lake.services.daemon import Daemon
@@ -33,10 +33,15 @@ class Standing:
 
     name: str
     state: str
+    log: Path
     pid: int | None = None
     address: str | None = None
-    memory_mb: int | None = None
+    memory_bytes: int | None = None
     started_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {**asdict(self), "log": str(self.log)}
 
 
 class Service(ABC):
@@ -79,14 +84,14 @@ class Service(ABC):
         """How a client names it."""
 
     @property
+    def port_names(self) -> tuple[str, ...]:
+        """The names of its ports; the one that clients use first."""
+        return (self.name,)
+
+    @property
     def port(self) -> int:
         """The port that clients use."""
         return self.site.ports[self.name]
-
-    @property
-    def all_ports(self) -> tuple[int, ...]:
-        """Every port it will listen on."""
-        return (self.port,)
 
     @property
     def folder(self) -> Path:
@@ -105,7 +110,13 @@ class Service(ABC):
 
     def begin(self) -> bool:
         """Whether it had to be started; it does not answer yet. Raises ServiceError where its port is another's."""
-        if self.daemon.running():
+        record = self.daemon.running()
+        if record:
+            if record.address != self.address:
+                raise ServiceError(
+                    f"{self.name} runs already, at {record.address} and not at {self.address}.",
+                    fix=f"aura services down {self.name}; then start it where you want it.",
+                )
             return False
         lacking = self.missing()
         if lacking:
@@ -113,11 +124,11 @@ class Service(ABC):
                 f"{self.name} needs {', '.join(one.program for one in lacking)}, which is not on this machine.",
                 fix="`aura services up` tells how to install it, and does where it can.",
             )
-        for port in self.all_ports:
-            if is_taken(port):
+        for name in self.port_names:
+            if is_taken(self.site.ports[name]):
                 raise ServiceError(
-                    f"{self.name} is to listen on port {port}, and another program does.",
-                    fix=f"Give it another: aura services up --port {self.name}={port + 10_000 % 55_000}.",
+                    f"{self.name} is to listen on port {self.site.ports[name]}, and another program does.",
+                    fix="Give it another (--port NAME=PORT), or let free ones be found: aura services up --free-ports.",
                 )
         self.fetch()
         self.prepare()
@@ -143,17 +154,15 @@ class Service(ABC):
 
     def look(self) -> Standing:
         """How it is now."""
-        record = self.daemon.record()
+        record, log = self.daemon.record(), self.daemon.log_file
         if record is None:
-            return Standing(self.name, "stopped")
+            return Standing(self.name, "stopped", log)
         started_at = datetime.fromtimestamp(record.started_at, UTC).replace(microsecond=0)
         if self.daemon.running() is None:
-            return Standing(self.name, "died", address=record.address, started_at=started_at)
+            return Standing(self.name, "died", log, address=record.address, started_at=started_at)
         state = "running" if self.answers() else "silent"
         memory = record.identity.memory_bytes()
-        return Standing(
-            self.name, state, record.pid, record.address, memory and round(memory / 1e6), started_at=started_at
-        )
+        return Standing(self.name, state, log, record.pid, record.address, memory, started_at)
 
 
 def loopback(port: int) -> str:

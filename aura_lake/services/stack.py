@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from aura_lake.errors import SettingsError
 from aura_lake.services.artefacts import ArtefactCache
 from aura_lake.services.connect import Connect
 from aura_lake.services.kafka import Kafka
+from aura_lake.services.lock import alone
 from aura_lake.services.postgres import Postgres
 from aura_lake.services.redis import Redis
 from aura_lake.services.registry import Registry
@@ -34,13 +36,20 @@ Tell = Callable[[str], None]
 
 
 class Stack:
-    """The services below one folder. Making it starts nothing, and finds again what was started there.
+    """The services at one site. Making it starts nothing, and finds again what was started there."""
 
-    Ports that are not given are those the folder's services last had, else the default ones.
-    """
+    def __init__(self, site: Site, tell: Tell) -> None:
+        self.site = site
+        self.postgres = Postgres(site)
+        self.kafka = Kafka(site)
+        self.registry = Registry(site)
+        self.s3 = S3(site)
+        self.redis = Redis(site)
+        self.connect = Connect(site)
+        self._tell = tell
 
-    def __init__(
-        self,
+    @staticmethod
+    def below(
         root: Path,
         ports: Mapping[str, int] | None = None,
         *,
@@ -48,7 +57,12 @@ class Stack:
         is_durable: bool = True,
         dies_with_us: bool = False,
         tell: Tell = lambda line: None,
-    ) -> None:
+    ) -> Stack:
+        """The services whose data, logs and pid files lie below `root`.
+
+        Ports that are not given are those that they last had there, else the default ones. Raises SettingsError
+        for a port of no service.
+        """
         unknown = set(ports or {}) - set(DEFAULT_PORTS)
         if unknown:
             raise SettingsError(
@@ -57,22 +71,14 @@ class Stack:
             )
         given = dict(os.environ if environ is None else environ)
         kept = {**DEFAULT_PORTS, **_read_ports(root), **(ports or {})}
-        self.site = Site(root.resolve(), kept, ArtefactCache(given, tell), given, is_durable, dies_with_us)
-        self.postgres = Postgres(self.site)
-        self.kafka = Kafka(self.site)
-        self.registry = Registry(self.site)
-        self.s3 = S3(self.site)
-        self.redis = Redis(self.site)
-        self.connect = Connect(self.site)
-        self._tell = tell
+        return Stack(Site(root.resolve(), kept, ArtefactCache(given, tell), given, is_durable, dies_with_us), tell)
 
-    @staticmethod
-    def on_free_ports(
-        root: Path, *, is_durable: bool = True, dies_with_us: bool = False, tell: Tell = lambda line: None
-    ) -> Stack:
-        """A stack whose ports nobody has now."""
-        ports = dict(zip(DEFAULT_PORTS, free_ports(len(DEFAULT_PORTS)), strict=True))
-        return Stack(root, ports, is_durable=is_durable, dies_with_us=dies_with_us, tell=tell)
+    def with_free_ports(self) -> Stack:
+        """The same on ports that nobody has now; services that run stay where they are."""
+        staying = {name for service in self.services if service.daemon.running() for name in service.port_names}
+        moving = [name for name in self.site.ports if name not in staying]
+        ports = {**self.site.ports, **dict(zip(moving, free_ports(len(moving)), strict=True))}
+        return Stack(replace(self.site, ports=ports), self._tell)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -106,34 +112,36 @@ class Stack:
     def up(self, names: Collection[str] = ()) -> list[str]:
         """Start the services named and what they need, and wait until all answer; the names of those that had to
         be started. Those that need nothing start together. Raises ServiceError; what runs then goes on running."""
-        services = self.chosen(names)
-        self._keep_ports()
+        waiting = list(self.chosen(names))
         started: list[str] = []
-        waiting = list(services)
         answering: set[str] = set()
-        while waiting:
-            ready = [service for service in waiting if answering.issuperset(service.needs)]
-            for service in ready:
-                if service.begin():
-                    self._tell(f"starting {service.name} …")
-                    started.append(service.name)
-            for service in ready:
-                service.wait()
-                self._tell(f"{service.name} answers at {service.address}")
-                answering.add(service.name)
-            waiting = [service for service in waiting if service not in ready]
+        with alone(self.site.root / "up.lock"):
+            while waiting:
+                ready = [service for service in waiting if answering.issuperset(service.needs)]
+                for service in ready:
+                    if service.begin():
+                        self._keep_ports(service)
+                        self._tell(f"starting {service.name} …")
+                        started.append(service.name)
+                for service in ready:
+                    service.wait()
+                    self._tell(f"{service.name} answers at {service.address}")
+                    answering.add(service.name)
+                waiting = [service for service in waiting if service not in ready]
         return started
 
     def rehearse(self, names: Collection[str] = ()) -> list[Path]:
         """The files written that halve later starts; none where they are there. Takes about a minute, once."""
         return rehearse(self.chosen(names), self.site, self._tell)
 
-    def down(self) -> list[str]:
-        """Stop all that was started here, and nothing else; the names of those that ran. Those that need others
-        stop first."""
+    def down(self, names: Collection[str] = ()) -> list[str]:
+        """Stop the services named and those that need them, or all, and nothing that was not started here; the
+        names of those that ran. Those that need others stop first."""
+        self.chosen(names)  # raises where a name is no service's
         stopped = []
         for service in reversed(self.services):
-            if service.stop():
+            is_meant = not names or any(name in names for name in (service.name, *service.needs))
+            if is_meant and service.stop():
                 self._tell(f"{service.name} has ended")
                 stopped.append(service.name)
         return stopped
@@ -142,9 +150,12 @@ class Stack:
         """How each service is."""
         return [service.look() for service in self.services]
 
-    def _keep_ports(self) -> None:
-        self.site.root.mkdir(parents=True, exist_ok=True)
-        (self.site.root / "ports.json").write_text(json.dumps(dict(self.site.ports), indent=2) + "\n")
+    def _keep_ports(self, service: Service) -> None:
+        """Where it listens, for the next time."""
+        its = {name: self.site.ports[name] for name in service.port_names}
+        draft = self.site.root / "ports.json.part"
+        draft.write_text(json.dumps({**_read_ports(self.site.root), **its}, indent=2) + "\n")
+        draft.replace(self.site.root / "ports.json")
 
 
 def _read_ports(root: Path) -> dict[str, int]:

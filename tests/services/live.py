@@ -64,7 +64,7 @@ def stopped_stack() -> Iterator[Stack]:
     """A stack of which nothing runs yet. Its folder is not pytest's: PostgreSQL's own user may not enter that."""
     root = Path(tempfile.mkdtemp(prefix="aura-services-"))
     root.chmod(0o711)
-    stack = Stack.on_free_ports(root, is_durable=False, dies_with_us=True)
+    stack = Stack.below(root, is_durable=False, dies_with_us=True).with_free_ports()
     try:
         yield stack
     finally:
