@@ -92,4 +92,4 @@ def test_this_room_knows_no_other_but_the_errors() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("aura_lake")
     }
-    assert {name for name in imports if not name.startswith("aura_lake.services.")} == {"aura_lake.errors"}
+    assert {name for name in imports if not f"{name}.".startswith("aura_lake.services.")} == {"aura_lake.errors"}
