@@ -52,6 +52,7 @@ TECHNICAL: Mapping[str, str] = {
     "object_copy_of": "The byte-equal object whose records stand for this one's.",
     "record_count": "Records of the object.",
     "header": "Header line of a CSV object.",
+    "next_offset": "Of a range of a topic partition: the offset at which reading goes on.",
     "feed_batch": "Bronze batch of the record.",
     "log_batch": "Commit of the log that judged it, without gaps.",
     "judgement": "Number of the judgement; of a record's, the highest counts.",

@@ -27,7 +27,8 @@ POLL_MESSAGES, FETCH_BYTES, PARTITION_FETCH_BYTES = 20_000, 16 << 20, 4 << 20
 #: How long one lane alone is asked for the batch that may be corrupt.
 PROBE_SECONDS = 5
 
-_READS: Mapping[str, Any] = {
+#: How a reader of ours is set up, whatever it reads.
+READS: Mapping[str, Any] = {
     "auto_offset_reset": "none",
     "enable_auto_commit": False,
     "isolation_level": "read_committed",
@@ -144,7 +145,7 @@ class TopicReader:
         """
         self.close()
         self._place = place
-        self._consumer = self._ask(lambda: KafkaConsumer(**self._options, **_READS, **_MEMBER, group_id=group))
+        self._consumer = self._ask(lambda: KafkaConsumer(**self._options, **READS, **_MEMBER, group_id=group))
         with self._answers():
             named = [topic for topic in self._feed.topics if not topic.startswith("^")]
             patterns = [topic for topic in self._feed.topics if topic.startswith("^")]
@@ -251,7 +252,7 @@ class TopicReader:
         on behind a corrupt batch. It hands out what stands before one first, so a lane's position is the batch's."""
         self.close()
         for lane, offset in self._positions.items():
-            probe = KafkaConsumer(**self._options, **_READS)
+            probe = KafkaConsumer(**self._options, **READS)
             try:
                 probe.assign([_part(lane)])
                 probe.seek(_part(lane), offset)
@@ -283,7 +284,7 @@ class TopicReader:
 
     def _open(self) -> Any:
         if self._consumer is None:
-            self._consumer = self._ask(lambda: KafkaConsumer(**self._options, **_READS))
+            self._consumer = self._ask(lambda: KafkaConsumer(**self._options, **READS))
         return self._consumer
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
