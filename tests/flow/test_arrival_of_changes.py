@@ -134,7 +134,7 @@ def assert_arrival_does_not_matter(tmp_path: Path, seed: int) -> None:
     assert rebuild(lake.lake, table).equal, (seed, runs)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_changes_in_any_order_and_in_pieces_end_in_the_same_rows(tmp_path: Path, seed: int) -> None:
     assert_arrival_does_not_matter(tmp_path, seed)
 
