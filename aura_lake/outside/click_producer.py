@@ -24,6 +24,9 @@ _DELIVERY_SECONDS = 120
 
 _KNOCK_SECONDS = 5
 
+#: Clicks are sent together that come within this time.
+_LINGER_MS = 20
+
 
 class ClickProducer:
     """Sends clicks to `topic` of `brokers`; use it in a `with` block.
@@ -45,7 +48,7 @@ class ClickProducer:
             self._producer = KafkaProducer(
                 acks="all",
                 enable_idempotence=True,  # what is sent again after an answer was lost does not stand twice
-                linger_ms=5,
+                linger_ms=_LINGER_MS,
                 compression_type="lz4",
                 delivery_timeout_ms=_DELIVERY_SECONDS * 1000,
                 **self._options,

@@ -69,9 +69,10 @@ class LiveEvents(Iterator["Step | Message"]):
             click_us = self._visitors.next_us
         return self._steps.popleft()
 
-    def rest(self) -> list[Message]:
-        """The clicks that have not arrived yet."""
-        rest = [*self._clicks, *self._visitors.rest()]
+    def rest(self) -> list[Step | Message]:
+        """The steps of the transactions that are under way, and the clicks that have not arrived yet."""
+        rest: list[Step | Message] = [*self._steps, *self._clicks, *self._visitors.rest()]
+        self._steps.clear()
         self._clicks.clear()
         return rest
 

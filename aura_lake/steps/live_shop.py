@@ -114,15 +114,10 @@ class _Run:
         events = LiveEvents(self._plan)
         for event in events:
             due = self._begun + (event.due_us - self._plan.start_us) / 1e6
-            is_over = self._wait(due, end, stop, tell) and not self._open
-            if isinstance(event, Message):
-                self._send(event)
-            elif not is_over:
-                self._do(event)
-            if is_over:
+            if self._wait(due, end, stop, tell):
+                self._close(event, *events.rest())
                 break
-        for message in events.rest() if self._producer is not None else ():
-            self._send(message)
+            self._do(event)
         if self._producer is not None:
             self._producer.flush()
         self._counts.seconds = time.monotonic() - self._begun
@@ -141,7 +136,19 @@ class _Run:
                 return False
             stop.wait(min(due, self._next_line, due if end is None else end) - now)
 
-    def _do(self, step: Step) -> None:
+    def _close(self, *rest: Step | Message) -> None:
+        """End the transactions that are open, begin no other, and let arrive what is on its way."""
+        for event in rest:
+            if isinstance(event, Message) or event.connection in self._open:
+                self._do(event)
+
+    def _do(self, event: Step | Message) -> None:
+        if isinstance(event, Message):
+            self._send(event)
+        else:
+            self._step(event)
+
+    def _step(self, step: Step) -> None:
         database, connection, counts = self._database, step.connection, self._counts
         if step.act is Act.BEGIN:
             database.begin(connection)
@@ -161,7 +168,7 @@ class _Run:
             counts.mess.update(step.transaction.mess)
 
     def _send(self, message: Message) -> None:
-        assert self._producer is not None
+        assert self._producer is not None, "a plan without clicks has no message"
         self._producer.send(message.key, message.text)
         self._counts.clicks[message.verdict] += 1
         if message.mess is not None:
