@@ -63,7 +63,10 @@ def _from_database(folder: Path, source: str, tables: str | None, environ: Mappi
     address = read_address(source)
     with complaints().status(f"Looking at {address} …"):
         written = draft_database(folder.resolve(), address, names_in(tables), environ)
-    rows = [(d.table, str(d.source), d.kind, ", ".join(d.key), d.columns, len(d.notes), str(folder / d.file)) for d in written]
+    rows = [
+        (d.table, str(d.source), d.kind, ", ".join(d.key), d.columns, len(d.notes), str(folder / d.file))
+        for d in written
+    ]
     columns = ("table", "source", "kind", "key", "columns", "notes", "file")
     if form is not Form.TABLE:
         show_rows(columns, rows, form)

@@ -6,17 +6,16 @@ person's choice (what is personal, how a table maps onto the commerce model) is 
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.contracts.model import commerce_model
 from aura_lake.contracts.names import RESERVED_COLUMNS
 from aura_lake.contracts.profile import looks_personal, names_a_row, time_of_event
 from aura_lake.contracts.sampling import plain_name
-from aura_lake.source.facts import ColumnFacts, TableFacts, TableName
+from aura_lake.source.draft_text import DraftedColumn, printable, property_lines, quoted_yaml, uniqueness_lines
+from aura_lake.source.facts import TableFacts, TableName
 from aura_lake.source.plan import PlannedTable
 from aura_lake.source.wire_types import Wire, wire_of
 
@@ -25,10 +24,6 @@ _ENDINGS = ("_log", "_history", "_quarantine", "_restatements")
 
 #: Of a table without a key inserts and snapshot reads are events; both carry their row in `after`.
 _EVENT_FILTER = "op in ('c', 'r')"
-
-
-#: A local time of an event is written with a Z, which it does not mean.
-_LOCAL_TIME = "replace({field}, 'Z', '')"
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,6 @@ class TableDraft:
     def file(self) -> str:
         """The name of the file in the shop's folder."""
         return f"{self.table}.odcs.yaml"
-
-
-@dataclass(frozen=True)
-class _Column:
-    """One column of a draft: what the catalog says, what it is called, and how it arrives."""
-
-    facts: ColumnFacts
-    name: str
-    wire: Wire
-    key_position: int = 0
-    is_unique: bool = False
-    refers_to: str | None = None
-    notes: tuple[str, ...] = field(default=())
 
 
 def draft_contracts(
@@ -126,8 +108,8 @@ class _Drafting:
             )
         lines = [*self._head(planned, facts, silver, feed), "    properties:"]
         for column in columns:
-            lines += _property(column, planned.kind)
-        lines += _unique_together(facts, self._columns[planned.table], columns)
+            lines += property_lines(column, planned.kind)
+        lines += uniqueness_lines(facts, self._columns[planned.table], columns)
         lines += [f"    # {note}" for note in left_out]
         key = tuple(column.name for column in sorted(columns, key=lambda c: c.key_position) if column.key_position)
         text = "\n".join(lines) + "\n"
@@ -136,7 +118,7 @@ class _Drafting:
     def _head(self, planned: PlannedTable, facts: TableFacts, silver: str, feed: str) -> list[str]:
         """Everything above the columns."""
         lines = [
-            f"# Drafted from PostgreSQL's catalog: {_printable(str(planned.table))} of {self._source}.",
+            f"# Drafted from PostgreSQL's catalog: {printable(str(planned.table))} of {self._source}.",
             "apiVersion: v3.2.0",
             "kind: DataContract",
             f"id: {self._shop}-{silver}".replace("_", "-"),
@@ -149,25 +131,25 @@ class _Drafting:
             f"    format: {self._format}",
             "    customProperties:",
             "      - property: topics",
-            f"        value: [{_quoted(planned.topic)}]",
+            f"        value: [{quoted_yaml(planned.topic)}]",
         ]
         if self._registry:
-            default = _quoted(f"${{SCHEMA_REGISTRY_URL:-{self._registry}}}")
+            default = quoted_yaml(f"${{SCHEMA_REGISTRY_URL:-{self._registry}}}")
             lines += ["      - property: registry", f"        value: {default}"]
         lines += ["schema:", f"  - name: {silver}"]
         if facts.comment:
-            lines.append(f"    description: {_quoted(facts.comment)}")
+            lines.append(f"    description: {quoted_yaml(facts.comment)}")
         lines += ["    customProperties:", "      - property: kind", f"        value: {planned.kind}"]
         if planned.kind == "cdc":
             return [*lines, "      - property: decimals", "        value: string"]
-        lines += ["      - property: filter", f"        value: {_quoted(_EVENT_FILTER)}"]
+        lines += ["      - property: filter", f"        value: {quoted_yaml(_EVENT_FILTER)}"]
         names = self._columns[planned.table]
         times = [names[c.name] for c in facts.columns if c.name in names and wire_of(c).logical_type == "timestamp"]
         if (time := time_of_event(times)) is not None:
             lines += ["      - property: eventTime", f"        value: {time}"]
         return lines
 
-    def _table_columns(self, facts: TableFacts, kind: str) -> tuple[list[_Column], list[str]]:
+    def _table_columns(self, facts: TableFacts, kind: str) -> tuple[list[DraftedColumn], list[str]]:
         """The columns of a draft, and what is said of those that are left out."""
         columns, left_out = [], []
         names = self._columns[facts.table]
@@ -180,10 +162,10 @@ class _Drafting:
         for column in facts.columns:
             wire = wire_of(column)
             if column.name not in names:
-                left_out.append(f"{_printable(column.name)}: a field with a dot in its name cannot be read; left out.")
+                left_out.append(f"{printable(column.name)}: a field with a dot in its name cannot be read; left out.")
                 continue
             if not wire.travels:
-                left_out.append(f"{_printable(column.name)} {wire.note}; left out.")
+                left_out.append(f"{printable(column.name)} {wire.note}; left out.")
                 continue
             is_id = (facts.table, column.name) in self._ids or names_a_row(names[column.name])
             if is_id and wire.logical_type == "integer":
@@ -193,7 +175,7 @@ class _Drafting:
                 notes.append("looks personal: hashed before silver")
             position = facts.primary_key.index(column.name) + 1 if column.name in facts.primary_key else 0
             columns.append(
-                _Column(
+                DraftedColumn(
                     column,
                     names[column.name],
                     wire,
@@ -249,69 +231,3 @@ def _id_columns(catalog: Mapping[TableName, TableFacts]) -> set[tuple[TableName,
         if not more:
             return ids
         ids |= more
-
-
-def _property(column: _Column, kind: str) -> list[str]:
-    facts, wire = column.facts, column.wire
-    lines = [f"      - name: {column.name}" + (f"  # {'; '.join(column.notes)}" if column.notes else "")]
-    if kind == "events" and facts.base == "timestamp":
-        lines.append(f"        transformLogic: {_quoted(_LOCAL_TIME.format(field=_field(facts.name)))}")
-    elif kind == "events":
-        lines.append(f"        physicalName: {_quoted(f'after.{facts.name}')}")
-    elif facts.name != column.name:
-        lines.append(f"        physicalName: {_quoted(facts.name)}")
-    lines.append(f"        logicalType: {wire.logical_type}")
-    if wire.physical_type:
-        lines.append(f"        physicalType: {_quoted(wire.physical_type)}")
-    if column.key_position:
-        lines += ["        primaryKey: true", f"        primaryKeyPosition: {column.key_position}"]
-    elif not facts.is_nullable:
-        lines.append("        required: true")
-    if facts.enum_values:
-        lines += ["        enum:", *(f"          - value: {_quoted(value)}" for value in facts.enum_values)]
-    if column.is_unique and not column.key_position:
-        lines.append("        unique: true")
-    if column.refers_to:
-        lines += ["        relationships:", f"          - to: {column.refers_to}"]
-    if looks_personal(column.name):
-        lines.append("        classification: personal")
-    if facts.comment:
-        lines.append(f"        description: {_quoted(facts.comment)}")
-    return lines
-
-
-def _field(name: str) -> str:
-    """A field of the inserted row in the rule language."""
-    return f"after.{name}" if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'after."{name}"'
-
-
-def _unique_together(facts: TableFacts, names: Mapping[str, str], columns: Sequence[_Column]) -> list[str]:
-    """Uniqueness of several columns, as table rules."""
-    present = {column.facts.name for column in columns}
-    groups = [group for group in facts.uniques if len(group) > 1 and set(group) <= present]
-    lines = ["    quality:"] if groups and any(column.key_position for column in columns) else []
-    for group in groups if lines else []:
-        listed = [names[column] for column in group]
-        lines += [
-            f"      - name: {('_and_'.join(listed) + '_are_unique')[:100]}",
-            "        type: library",
-            "        metric: duplicateValues",
-            "        mustBe: 0",
-            "        arguments:",
-            f"          properties: [{', '.join(listed)}]",
-        ]
-    return lines
-
-
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _quoted(text: str) -> str:
-    """Text as YAML reads it back to the letter; JSON's form, with what YAML would refuse escaped."""
-    written = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda match: f"\\U{ord(match.group()):08x}", written)
-
-
-def _printable(text: str) -> str:
-    """Text for a comment: on one line."""
-    return _UNPRINTABLE.sub(" ", text).strip()

@@ -58,7 +58,7 @@ def look_at_slot(
             name,
             "active",
             "nobody reads it, and the server keeps its log until somebody does.",
-            f"aura source restart {connector.name}" if connector.exists else "aura source connect postgres",
+            f"aura source restart --connector {connector.name}" if connector.exists else "aura source connect postgres",
         )
 
 
@@ -164,11 +164,18 @@ def _state(connector: ConnectorFacts) -> Finding:
         return ok(connector.name, "connector", "RUNNING")
     if "FAILED" in (connector.state, connector.task_state):
         trouble = f": {connector.trouble}" if connector.trouble else "."
-        fix = READ_ALL_AGAIN if "no longer available" in connector.trouble else f"aura source restart {connector.name}"
+        fix = (
+            READ_ALL_AGAIN
+            if "no longer available" in connector.trouble
+            else f"aura source restart --connector {connector.name}"
+        )
         return refuse(connector.name, "connector", f"FAILED{trouble}", fix)
     told = connector.task_state or "no task"
     return refuse(
-        connector.name, "connector", f"{connector.state or 'unknown'}, {told}.", f"aura source restart {connector.name}"
+        connector.name,
+        "connector",
+        f"{connector.state or 'unknown'}, {told}.",
+        f"aura source restart --connector {connector.name}",
     )
 
 

@@ -51,7 +51,9 @@ _GRAMMAR = """
     production prod staging stage preprod development dev test testing qa sandbox environment
     postgres postgresql pg aurora rds cloudsql alloydb azure supabase neon heroku kafka debezium cdc pgoutput wal
     host port user username role password initial everything mask hash encrypt filter filtered where if when until
-    rename alter
+    rename alter unless because since while although though after before during maybe perhaps ideally preferably
+    asap soon daily hourly weekly once twice again today tomorrow monday tuesday wednesday thursday friday saturday
+    sunday minute minutes hour hours day days
 """
 
 #: Words of the grammar: no table, slot or database is called so, unless it stands in quotes.

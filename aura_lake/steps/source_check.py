@@ -15,7 +15,8 @@ from aura_lake.source.facts import ConnectorFacts, DatabaseFacts, TableFacts, Ta
 from aura_lake.source.findings import Finding, refuse
 from aura_lake.source.kept import KeptConnector
 from aura_lake.source.plan import OWN, Plan, PlannedTable, make_plan
-from aura_lake.source.preflight import look_at_publication, look_at_server, look_at_signal, look_at_tables
+from aura_lake.source.preflight import look_at_server, look_at_tables
+from aura_lake.source.publishing import look_at_publication, look_at_signal
 from aura_lake.source.running import MUCH_LAG, look_at_connector, look_at_slot
 
 

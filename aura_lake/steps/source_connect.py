@@ -12,9 +12,10 @@ from aura_lake.outside.kafka_connect import KafkaConnect
 from aura_lake.outside.postgres import Address, connected
 from aura_lake.outside.postgres_facts import read_database
 from aura_lake.outside.postgres_replication import carry_out, drop_slot, read_slot, signal_snapshot
+from aura_lake.source.conflicts import look_for_conflicts
 from aura_lake.source.connector import AVRO_CONVERTERS, CLASS, Login, captures, connector_config
 from aura_lake.source.facts import ConnectorFacts, DatabaseFacts, TableName
-from aura_lake.source.findings import Finding, Level, refuse, warn
+from aura_lake.source.findings import Finding, Level, refuse
 from aura_lake.source.kept import signal_table
 from aura_lake.source.plan import SIGNAL, Names, Plan, Statement, choose_tables, make_plan, statements, with_names
 from aura_lake.source.wished import Request
@@ -215,63 +216,9 @@ def _login(address: Address, facts: DatabaseFacts, password: str | None, request
 def _conflicts(
     connect: KafkaConnect, plan: Plan, login: Login, facts: DatabaseFacts, standing: ConnectorFacts
 ) -> list[Finding]:
-    """Connectors of others that this one would meet: the same name, slot, or topics for another database."""
-    mine = (login.database, str(login.port))
-    found: list[Finding] = []
-    if standing.exists and _database(standing.config) != mine:
-        found.append(
-            refuse(
-                plan.names.connector,
-                "connector",
-                f"one of that name reads {standing.config.get('database.dbname')} at "
-                f"{standing.config.get('database.hostname')}.",
-                "Name another: --name.",
-            )
-        )
-    slot = facts.slot
-    if slot is not None and not standing.exists and slot.is_active:
-        found.append(
-            refuse(plan.names.slot, "slot", "somebody reads it, and not this connector.", "Name another: --slot.")
-        )
-    if slot is not None and (slot.plugin != "pgoutput" or slot.database != facts.server.database):
-        found.append(
-            refuse(
-                plan.names.slot,
-                "slot",
-                f"one of that name is of {slot.database or 'the whole server'}, with {slot.plugin or 'no plugin'}.",
-                "Name another: --slot.",
-            )
-        )
-    if slot is not None and slot.wal_status == "lost":
-        found.append(refuse(plan.names.slot, "slot", "it is lost.", "aura source resnapshot --all makes it anew."))
+    """Whom the connector would meet; nobody, where the worker does not answer, which is told already."""
     try:
-        others = [name for name in connect.names() if name != plan.names.connector]
-        configs = {name: connect.config(name) or {} for name in others}
+        others = {name: connect.config(name) or {} for name in connect.names() if name != plan.names.connector}
     except SourceUnavailable:
-        return found  # told already
-    for name, config in configs.items():
-        if config.get("topic.prefix") == plan.names.prefix and _database(config) != mine:
-            found.append(
-                refuse(
-                    plan.names.prefix,
-                    "prefix",
-                    f"{name} writes topics of that prefix from another database.",
-                    "Choose another: --prefix.",
-                )
-            )
-        elif config.get("slot.name") == plan.names.slot and _database(config) == mine:
-            found.append(refuse(plan.names.slot, "slot", f"{name} reads it.", "Name another: --slot."))
-        elif config.get("topic.prefix") == plan.names.prefix:
-            found.append(
-                warn(
-                    plan.names.prefix,
-                    "prefix",
-                    f"{name} writes topics of that prefix too.",
-                    "Let each table be taken by one connector.",
-                )
-            )
-    return found
-
-
-def _database(config: Mapping[str, str]) -> tuple[str, str]:
-    return config.get("database.dbname", ""), config.get("database.port", "5432")
+        others = {}
+    return list(look_for_conflicts(plan, login, facts.slot, standing, others))

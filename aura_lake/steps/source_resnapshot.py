@@ -172,7 +172,11 @@ def begin_anew(
     asked = [
         Resnapshot(request, silver, source, facts.server.lsn, "initial")
         for silver, source in silver_tables(lake, kept, captured)
+        if facts.tables[source].primary_key
     ]
+    keyless = [str(table) for table in captured if not facts.tables[table].primary_key]
+    if keyless:
+        tell(f"{', '.join(keyless)} without a key: rows that are there already are appended again")
     for one in asked:
         _write(lake, kept, one, who, why)
     connect.forget_offsets(names.connector)
