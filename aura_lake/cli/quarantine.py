@@ -78,7 +78,7 @@ def show(
         columns = ["place", "byte_offset", "batch", "landed_at", "broken_rules", "values"]
         lines = [[r.place, r.byte_offset, r.batch, r.landed_at, r.broken_rules, r.values] for r in rows]
         if raw:
-            columns, lines = [*columns, "raw"], [[*line, _text(row)] for line, row in zip(lines, rows, strict=True)]
+            columns, lines = [*columns, "raw"], [[*line, row.raw_text] for line, row in zip(lines, rows, strict=True)]
         show_rows(columns, lines, form)
     else:
         for row in rows:
@@ -96,7 +96,7 @@ def _document(row: WaitingRow, *, raw: bool) -> dict[str, Any]:
         "broken_rules": row.broken_rules,
         "values": row.values,
     }
-    return {**document, "raw": _text(row), "raw_note": row.raw_note} if raw else document
+    return {**document, "raw": row.raw_text, "raw_note": row.raw_note} if raw else document
 
 
 def _tell(row: WaitingRow, *, raw: bool) -> None:
@@ -111,8 +111,4 @@ def _tell(row: WaitingRow, *, raw: bool) -> None:
 
         console().print("  " + ", ".join(f"{escape(name)}={cell(value)}" for name, value in row.values.items()))
     if raw:
-        console().print("  [yellow]raw[/yellow] " + escape(_text(row) or row.raw_note or ""), soft_wrap=True)
-
-
-def _text(row: WaitingRow) -> str | None:
-    return None if row.raw is None else row.raw.decode("utf-8", errors="backslashreplace")
+        console().print("  [yellow]raw[/yellow] " + escape(row.raw_text or row.raw_note or ""), soft_wrap=True)

@@ -6,6 +6,7 @@ bytes stand in bronze alone and are fetched only when asked for.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,6 +45,15 @@ class WaitingRow:
     values: dict[str, Any]
     raw: bytes | None = None
     raw_note: str | None = None
+
+    @property
+    def raw_text(self) -> str | None:
+        """The bytes as people read them: text, and a framed record, which is binary, in base64."""
+        if self.raw is None:
+            return None
+        if self.raw.startswith(b"\x00"):
+            return f"base64 {base64.b64encode(self.raw).decode()}"
+        return self.raw.decode("utf-8", errors="backslashreplace")
 
 
 class Inbox:

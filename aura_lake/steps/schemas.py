@@ -98,11 +98,9 @@ class FeedSchemas:
         away, or has forgotten an id, is no reason: what is kept suffices."""
         now = self._clock()
         due = [id_ for id_ in ids if now - self._compared.get(id_, -COMPARE_EVERY_SECONDS) >= COMPARE_EVERY_SECONDS]
-        self._compared |= dict.fromkeys(due, now)
-        try:
+        with suppress(FeedUnavailable):
             for id_ in due:
                 schema = self._registry.schema(id_)
                 if schema is not None:
                     self._kept.keep(id_, schema)
-        except FeedUnavailable:
-            return
+        self._compared |= dict.fromkeys(due, now)
