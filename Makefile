@@ -38,7 +38,7 @@ test: setup  ## every check but the marked suites; under 10 minutes
 test-slow: setup  ## long suites: kills at random instants, every arrival order
 	$(BIN)/python -m pytest -m slow
 
-test-services: setup  ## against real servers on this machine: S3, Snowflake's protocol
+test-services: setup  ## against real servers on this machine: PostgreSQL, Kafka, Connect, S3, Snowflake's protocol
 	$(BIN)/python -m pytest -m services
 
 test-sabotage: setup  ## breaks the code on purpose, one place at a time, and sees the suite fail

@@ -13,7 +13,7 @@ from aura_lake.cli.output import Form, FormOption, complaints, console, show_jso
 if TYPE_CHECKING:
     from aura_lake.services.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, help="Real servers on this machine, without Docker: up, status, down.")
+app = typer.Typer(no_args_is_help=True, help="Real servers on this machine, without Docker.")
 
 COLUMNS = ("name", "state", "pid", "address", "memory", "started")
 
@@ -28,13 +28,17 @@ Names = Annotated[
 ]
 
 
+OnlyOption = Annotated[str | None, typer.Option(help="The same as naming them, with commas.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Install what is missing without asking.")]
+
+
 @app.command("up")
 def up(
     names: Names = None,
-    only: Annotated[str | None, typer.Option(help="The same as naming them, with commas.")] = None,
+    only: OnlyOption = None,
     port: Annotated[list[str] | None, typer.Option(help="A port, as kafka=29092; may be given again.")] = None,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Ports that nobody has now.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Install what is missing without asking.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Start them, and wait until each answers; what runs already is left as it is.
 
@@ -50,13 +54,30 @@ def up(
     stack = _open(_ports(port or []), free_ports=free_ports)
     _install_what_is_missing(stack, wanted, is_agreed=yes)
     begun = time.monotonic()
-    stack.rehearse(wanted)
+    stack.fetch(wanted)
     stack.up(wanted)
     started = [service.name for service in stack.chosen(wanted)]
     if "postgres" in started:
         stack.postgres.create_database(DATABASE)
     _tell_what_next(stack, started, str(write_environment(stack, started)))
     complaints().print(f"[dim]{len(started)} services answer after {time.monotonic() - begun:.1f} s.[/dim]")
+
+
+@app.command("install")
+def install(names: Names = None, only: OnlyOption = None, yes: YesOption = False) -> None:
+    """Install and fetch all that `up` would, and start nothing: for images, and before going offline.
+
+    Java services are started once for practice: Java notes which classes they need, and later starts take half
+    the time. Exit code 1 where something has to be installed by hand.
+
+    Example: [bold]aura services install --yes[/bold]
+    """
+    wanted = _names(names, only)
+    stack = _open()
+    _install_what_is_missing(stack, wanted, is_agreed=yes)
+    stack.fetch(wanted)
+    for name in (service.name for service in stack.chosen(wanted)):
+        console().print(f"{name}: all it needs is here")
 
 
 @app.command("status")
@@ -140,7 +161,7 @@ def _open(ports: dict[str, int] | None = None, *, free_ports: bool = False) -> S
 
 def _install_what_is_missing(stack: Stack, names: Sequence[str], *, is_agreed: bool) -> None:
     from aura_lake.errors import ServiceError
-    from aura_lake.services.installing import how_by_hand, install, plan_installation
+    from aura_lake.services.installing import how_by_hand, plan_installation, run_installation
 
     missing = stack.missing(names)
     if not missing:
@@ -150,21 +171,19 @@ def _install_what_is_missing(stack: Stack, names: Sequence[str], *, is_agreed: b
     for one in missing:
         how = f". Install it by hand: {how_by_hand(one)}" if one in plan.by_hand else ""
         console().print(f"  {one.program}: {one.why}{how}", soft_wrap=True)
-    if plan.by_hand:
-        count = f"{len(plan.by_hand)} of {len(missing)} missing programs"
-        raise ServiceError(
-            f"{count} cannot be installed from here: {', '.join(one.program for one in plan.by_hand)}.",
-            fix="Install them as told above, or name only services that do without: aura services up kafka postgres.",
-        )
-    for command in plan.commands:
-        console().print(f"  {' '.join(command)}", soft_wrap=True)
-    if not is_agreed:
-        typer.confirm("Run these commands?", abort=True)
-    with complaints().status("Installing …"):
-        install(plan, stack.site)
-    still = stack.missing(names)
+    if plan.commands:
+        for command in plan.commands:
+            console().print(f"  {' '.join(command)}", soft_wrap=True)
+        if not is_agreed:
+            typer.confirm("Run these commands?", abort=True)
+        with complaints().status("Installing …"):
+            run_installation(plan, stack.site)
+    still = [one.program for one in stack.missing(names)]
     if still:
-        raise ServiceError(f"Installed, and still not found: {', '.join(one.program for one in still)}.")
+        raise ServiceError(
+            f"Not installed: {', '.join(still)}.",
+            fix="Install what is told above, or name only services that do without: aura services up kafka postgres.",
+        )
 
 
 def _tell_what_next(stack: Stack, started: Sequence[str], file: str) -> None:

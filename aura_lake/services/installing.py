@@ -41,8 +41,6 @@ def plan_installation(missing: Sequence[Missing], site: Site, *, is_root: bool |
     commands += [("go", "install", one.go) for one in by_go]
     variables = {
         "DEBIAN_FRONTEND": "noninteractive",
-        # Debian's packages would start servers of their own at once; in this runlevel they do not.
-        "RUNLEVEL": "1",
         "GOBIN": str(site.artefacts.programs),
         "GOFLAGS": "-modcacherw",
     }
@@ -50,7 +48,7 @@ def plan_installation(missing: Sequence[Missing], site: Site, *, is_root: bool |
     return Installation(tuple(commands), variables, by_hand)
 
 
-def install(plan: Installation, site: Site) -> None:
+def run_installation(plan: Installation, site: Site) -> None:
     """Run the plan's commands; what they say goes to a log file. Raises ServiceError naming the command."""
     log = site.root / "run" / "install.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ class JavaService(Service):
         lacking = []
         if find_java(self.site) is None:
             why = f"{self.name} runs in Java {LEAST_VERSION} or newer"
-            lacking.append(Missing("java", why, apt="openjdk-17-jre-headless", brew="openjdk@17"))
+            lacking.append(Missing("java", why, apt="default-jre-headless", brew="openjdk@17"))
         is_fetched = all(self.site.artefacts.has(part) for part in self.parts)
         if not is_fetched and self.site.program("mvn") is None:
             lacking.append(Missing("mvn", "fetches Java programs, once", apt="maven", brew="maven"))

@@ -54,7 +54,7 @@ class Postgres(Service):
         """The server's programs, where they are neither in PATH nor where Debian puts them."""
         if self._binaries() is None:
             why = "the shop's own database, whose changes are read"
-            return [Missing("postgres", why, apt=f"postgresql-{VERSION}", brew=f"postgresql@{VERSION}")]
+            return [Missing("postgres", why, apt="postgresql", brew=f"postgresql@{VERSION}")]
         if os.geteuid() == 0 and self.site.program("setpriv") is None:
             return [Missing("setpriv", "PostgreSQL does not run as root", apt="util-linux")]
         return []

@@ -39,7 +39,7 @@ def aura(tmp_path: Path, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> Itera
     Stack.below(tmp_path / "lake" / "state" / "services").down()
 
 
-@pytest.mark.parametrize("command", ["up", "status", "down"])
+@pytest.mark.parametrize("command", ["up", "install", "status", "down"])
 def test_every_command_has_a_help_with_an_example(aura: Shell, command: str) -> None:
     code, out, _ = aura("services", command, "--help")
     assert code == 0
@@ -80,7 +80,12 @@ def test_what_cannot_be_installed_is_listed(aura: Shell, monkeypatch: pytest.Mon
     code, out, err = aura("services", "up", "s3", "redis", "--yes")
     assert code == 1
     assert "versitygw: keeps S3 objects in files. Install it by hand: with Go (https://go.dev/dl): go install " in out
-    assert "1 of 1 missing programs cannot be installed from here: versitygw." in err
+    assert "Not installed: versitygw." in err
+    assert aura("services", "status")[0] == 1, "nothing was started"
+
+
+def test_what_is_there_need_not_be_installed(aura: Shell) -> None:
+    assert aura("services", "install", "redis")[:2] == (0, "redis: all it needs is here\n")
     assert aura("services", "status")[0] == 1, "nothing was started"
 
 
@@ -97,7 +102,7 @@ def test_nothing_is_installed_without_a_yes(aura: Shell, monkeypatch: pytest.Mon
     code, _, err = aura("services", "up", "s3", "--yes")
     assert (aura.folder / "installed").exists()
     assert code == 1
-    assert "still not found: versitygw" in err
+    assert "Not installed: versitygw." in err
 
 
 @pytest.mark.parametrize("port", ["kafka", "kafka=x", "kafka=0", "kafka=70000"])

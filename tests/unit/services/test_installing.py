@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aura_lake.errors import ServiceError
-from aura_lake.services.installing import how_by_hand, install, plan_installation
+from aura_lake.services.installing import how_by_hand, plan_installation, run_installation
 from aura_lake.services.service import Missing
 from aura_lake.services.site import Site
 from tests.unit.services.conftest import Pretend
@@ -43,7 +43,7 @@ def test_go_builds_into_the_cache_where_it_is_then_found(site: Site, bare: dict[
     plan = plan_installation([GATEWAY], here, is_root=False)
     assert plan.commands == (("go", "install", "example.org/gateway@v1"),)
     assert here.program("versitygw") is None
-    install(plan, here)
+    run_installation(plan, here)
     assert here.program("versitygw") == str(here.artefacts.programs / "versitygw")
 
 
@@ -53,4 +53,4 @@ def test_an_installation_that_fails_is_told_with_what_it_said(
     pretend("go", "echo no such module; exit 2")
     plan = plan_installation([GATEWAY], replace(site, environ=bare), is_root=False)
     with pytest.raises(ServiceError, match=r"(?s)`go install .*` failed with exit code 2\..*no such module"):
-        install(plan, replace(site, environ=bare))
+        run_installation(plan, replace(site, environ=bare))
