@@ -76,6 +76,8 @@ def run_live_shop(
         if standing.is_empty:
             standing = opened(request.seed, begun_us)
             _open(database, standing, counts)
+        if request.seconds == 0:
+            return counts
         plan = LivePlan(
             start_us=begun_us,
             standing=standing,

@@ -184,9 +184,10 @@ def test_it_ends_when_its_seconds_are_over_and_tells_a_line_a_second(database: s
     assert standing(database) == written(counts)
 
 
-def test_no_seconds_only_open_the_shop(database: str) -> None:
-    counts = run_live_shop(request(database, seconds=0), threading.Event())
-    assert counts.committed == 1
+def test_no_seconds_only_open_the_shop(database: str, live_kafka: Kafka, topic: str) -> None:
+    counts = run_live_shop(request(database, live_kafka, topic, seconds=0), threading.Event())
+    assert (counts.committed, counts.clicks.total()) == (1, 0)
+    assert clicks_of(live_kafka, topic) == []
     assert standing(database) == {"users": 200, "products": 60, "orders": 0, "order_items": 0, "payments": 0}
 
 
