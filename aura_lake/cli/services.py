@@ -189,15 +189,16 @@ def _install_what_is_missing(stack: Stack, names: Sequence[str], *, is_agreed: b
 def _tell_what_next(stack: Stack, started: Sequence[str], file: str) -> None:
     rows = [(one.name, one.address) for one in stack.services if one.name in started]
     show_rows(("service", "address"), rows, Form.TABLE)
-    console().print(f"source {file}", soft_wrap=True)
-    if {"postgres", "kafka", "connect"} <= set(started):
-        for command, why in _NEXT:
-            console().print(f"{command:<34} [dim]{why}[/dim]")
+    is_chain = {"postgres", "kafka", "connect"} <= set(started)
+    for command, why in ((f"source {file}", "where they are, for this shell"), *(_NEXT if is_chain else ())):
+        console().print(f"[dim]# {why}[/dim]")
+        console().print(command, soft_wrap=True, markup=False)
 
 
+#: The demo shop, live (docs/live.md).
 _NEXT = (
-    ("aura simulate --live 60", "a shop lives in the database: a day a minute"),
-    ("aura source connect postgres", "its changes are captured into Kafka"),
+    ("aura simulate --live --for 0", "opens the demo shop in the database"),
+    ("aura source connect postgres --tables users,products,orders,order_items,payments", "captures its changes"),
+    ("aura simulate --live &", "the shop lives"),
     ("aura stream", "from message to gold within seconds"),
-    ("aura services down", "stops all of it; the data stays"),
 )

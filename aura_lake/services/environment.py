@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aura_lake.services.stack import Stack
 
-#: The database that a shop's simulator and connector are pointed at.
-DATABASE = "shop"
+#: The database of the demo shop: `aura simulate --live` fills it, `aura source connect` captures it.
+DATABASE = "aura_mart"
 
 
 def client_environment(stack: Stack, names: Collection[str]) -> dict[str, str]:

@@ -153,7 +153,7 @@ def test_clients_are_told_where_the_services_are(stack: Stack) -> None:
     assert found == {
         "AURA_ENV": "live",
         "KAFKA_BROKERS": stack.kafka.bootstrap,
-        "AURA_POSTGRES_URL": stack.postgres.dsn("shop"),
+        "AURA_POSTGRES_URL": stack.postgres.dsn("aura_mart"),
         "AURA_CONNECT_URL": stack.connect.url,
     }
     stack.site.root.mkdir(exist_ok=True)
