@@ -192,11 +192,14 @@ class KafkaConnect:
 
 
 def first_line(text: str) -> str:
-    """The reason in a Java trace: the line of its last cause, without what Debezium prints of its state."""
+    """The reason in a Java trace: the line of its last cause, without what Debezium prints of its state, without a
+    password, and without what may be a row's value."""
     lines = [line for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by: ")]
     line = (causes or lines or [""])[-1 if causes else 0].removeprefix("Caused by: ")
     line = re.sub(r"^(?:[\w$]+\.)+[\w$]+(?:Exception|Error): ", "", line)
     line = re.sub(r"PostgresOffsetContext \[.*\](, but)", r"its offset\1", line)
-    line = re.sub(r"(?i)(password\S*[=: ]+)\S+", r"\1…", line)
+    line = re.sub(r"(?i)(password[\w.]*\s*[=:]\s*)\S+", r"\1…", line)
+    if re.search(r"(?i)\b(?:values?|rows?|records?|key|struct)\b", line):  # what is quoted may be a person's
+        line = re.sub(r"'.*'|\".*\"|\[.*\]|\{.*\}", "…", line)
     return line if len(line) <= 300 else f"{line[:299]}…"

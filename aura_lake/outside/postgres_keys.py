@@ -90,9 +90,11 @@ def _settled_lsn(connection: Connection[Any], patience: float) -> Lsn:
     row = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone()
     lsn = parse_lsn(row[0] if row else None)
     assert lsn is not None
-    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+    # A number of our own, given after the place was read: whoever had written by then has a lower one. (A snapshot's
+    # xmax would not do: it is one past the last transaction that ended, and open ones may have higher numbers.)
+    row = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
     assert row is not None
-    last = row[0]
+    ours = row[0]
     deadline = time.monotonic() + patience
     while True:
         row = connection.execute(
@@ -100,7 +102,7 @@ def _settled_lsn(connection: Connection[Any], patience: float) -> Lsn:
             "(SELECT min(pid) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid())"
         ).fetchone()
         assert row is not None
-        if row[0] >= last:
+        if row[0] > ours:
             return lsn
         if time.monotonic() > deadline:
             raise SourceUnavailable(
