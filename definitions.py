@@ -13,6 +13,7 @@ from assets.bronze import bronze_assets
 from assets.gold import gold_assets
 from assets.silver import silver_assets, silver_checks
 from aura_lake.orchestration.jobs import asset_jobs
+from aura_lake.orchestration.snowflake_resource import warehouse_resources
 from aura_lake.orchestration.stream import stream_job
 from aura_lake.orchestration.upkeep_job import upkeep_job
 from aura_lake.orchestration.workbench import BENCH, Workbench
@@ -31,6 +32,6 @@ defs = Definitions(
     jobs=[*asset_jobs(), upkeep_job(), stream_job()],
     schedules=schedules(bench),
     sensors=[new_objects(bench), topic_lag(bench), run_failures(bench)],
-    resources={BENCH: bench},
+    resources={BENCH: bench, **warehouse_resources(settings)},
     executor=in_process_executor,
 )

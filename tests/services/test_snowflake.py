@@ -271,3 +271,24 @@ def test_an_account_that_does_not_answer_may_be_tried_again(settings: SnowflakeS
     silent = replace(settings, port=9, network_timeout_seconds=1)
     with pytest.raises(StoreUnavailable, match=r"Snowflake did not answer `connect`"):
         SnowflakeWarehouse(silent).watermark("orders")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # dagster-snowflake's fields, at its import
+def test_assets_of_ones_own_reach_the_same_account_by_the_resource(settings: SnowflakeSettings, tmp_path: Path) -> None:
+    from aura_lake.orchestration.snowflake_resource import SNOWFLAKE, warehouse_resources
+    from aura_lake.settings import Settings
+
+    environ = {
+        "AURA_SNOWFLAKE_ACCOUNT": settings.account,
+        "AURA_SNOWFLAKE_USER": settings.user,
+        "AURA_SNOWFLAKE_DATABASE": settings.database,
+        "AURA_SNOWFLAKE_HOST": str(settings.host),
+        "AURA_SNOWFLAKE_PORT": str(settings.port),
+        "AURA_SNOWFLAKE_PROTOCOL": settings.protocol,
+        "AURA_SNOWFLAKE_PASSWORD": str(settings.password),
+    }
+    lake = Settings(project=ROOT, home=str(tmp_path), state=tmp_path, shop=tmp_path, environ=environ)
+    assert warehouse_resources(lake) == {}, "DuckDB needs none"
+    resource = warehouse_resources(replace(lake, warehouse=SNOWFLAKE))[SNOWFLAKE]
+    with resource.get_connection() as connection:
+        assert connection.cursor().execute("select current_database()").fetchone() == (settings.database,)
