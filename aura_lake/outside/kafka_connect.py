@@ -80,7 +80,7 @@ class KafkaConnect:
     def put(self, name: str, config: Mapping[str, str]) -> bool:
         """Make the connector, or give it this configuration; True where it is new. Raises SourceError with what the
         worker finds wrong."""
-        self._check(name, config)
+        self.check(name, config)
         is_new = self.config(name) is None
         self._ask("PUT", f"/connectors/{quote(name, safe='')}/config", dict(config))
         return is_new
@@ -122,8 +122,8 @@ class KafkaConnect:
         read = [int(offset[key]) for offset in offsets for key in keys if offset.get(key) is not None]
         return (Lsn(max(read)) if read else None), any(offset.get("snapshot") for offset in offsets)
 
-    def _check(self, name: str, config: Mapping[str, str]) -> None:
-        """Let the plugin look at a configuration before it is kept; it tries the database too."""
+    def check(self, name: str, config: Mapping[str, str]) -> None:
+        """Let the plugin look at a configuration before it is kept; it tries the database too. Raises SourceError."""
         plugin = config["connector.class"]
         found = self._ask(
             "PUT", f"/connector-plugins/{quote(plugin, safe='')}/config/validate", {**config, "name": name}
@@ -147,8 +147,8 @@ class KafkaConnect:
                 return absent["absent"]
             if status < 300:
                 return json.loads(answer) if answer else None
-            # 409: the workers rebalance; 404 right after a connector was made: not every worker knows it yet.
-            if status == 409 and attempt < ATTEMPTS - 1:
+            # The workers rebalance, or do not all know yet of a connector that was made or changed just now.
+            if (status == 409 or b"Status for connector" in answer) and attempt < ATTEMPTS - 1:
                 time.sleep(0.5)
                 continue
             raise self._refusal(status, path, answer)

@@ -180,7 +180,7 @@ def _state(connector: ConnectorFacts) -> Finding:
 
 
 #: Settings with the values that lose nothing, Debezium's default, and what another value does.
-_SETTINGS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+SETTINGS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("skipped.operations", ("none",), "t", "hides operations; the default hides truncates"),
     ("slot.drop.on.stop", ("false",), "false", "drops the slot when the connector stops, and with it what comes then"),
     ("errors.tolerance", ("none",), "none", "skips records that fail"),
@@ -191,7 +191,7 @@ _SETTINGS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 
 def _settings(connector: ConnectorFacts) -> Iterator[Finding]:
     name, config = connector.name, connector.config
-    for key, good, default, harm in _SETTINGS:
+    for key, good, default, harm in SETTINGS:
         given = config.get(key, default)
         if given in good:
             yield ok(name, key, given)

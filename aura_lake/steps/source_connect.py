@@ -125,6 +125,7 @@ def create(
     dropped, so that it keeps no log for nobody.
     """
     names = prepared.plan.names
+    connect.check(names.connector, prepared.config)  # the worker tries the database: before anything is made
     with connected(address, read_only=False) as connection:
         carry_out(connection, [statement.sql for statement in prepared.statements])
         for statement in prepared.statements:
@@ -133,14 +134,15 @@ def create(
         if not prepared.is_new:  # so that no task goes on with the old configuration
             connect.stop(names.connector)
         connect.put(names.connector, prepared.config)
-        connect.restart(names.connector)
     except AuraError:
-        if prepared.facts.slot is None:
+        if prepared.is_new and prepared.facts.slot is None:
             with connected(address, read_only=False) as connection:
                 drop_slot(connection, names.slot)
             tell(f"dropped the slot {names.slot} again: nobody would read it")
         raise
     tell(f"connector {names.connector} {'made' if prepared.is_new else 'changed'}")
+    if not prepared.is_new:
+        connect.restart(names.connector)
     running = wait_until_read(address, connect, names)
     if prepared.added and prepared.plan.signal is not None:
         keyed = [table for table in prepared.added if prepared.facts.tables[table].primary_key]

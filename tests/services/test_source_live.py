@@ -15,12 +15,14 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from aura_lake.cli.app import main
+from aura_lake.contracts.contract import Format
 from aura_lake.decisions import decisions
 from aura_lake.lake import Lake
 from aura_lake.outside.kafka_connect import KafkaConnect
 from aura_lake.services.connect import Connect
 from aura_lake.services.kafka import Kafka
 from aura_lake.services.postgres import Postgres
+from aura_lake.services.registry import Registry
 
 pytestmark = pytest.mark.services
 
@@ -77,13 +79,21 @@ class Shell:
         """The values of a topic from its beginning, read until they are as awaited."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            values = self._all(topic)
+            values = [json.loads(value) for value in self._all(topic)]
             if until(values):
                 return values
             time.sleep(0.3)
-        raise AssertionError(f"{topic} after {PATIENCE} s: {[(v['op'], v['after']) for v in self._all(topic)]}")
+        raise AssertionError(f"{topic} after {PATIENCE} s: {self._all(topic)}")
 
-    def _all(self, topic: str) -> list[dict[str, Any]]:
+    def raw(self, topic: str, count: int) -> list[bytes]:
+        """So many values of a topic as they are."""
+        deadline = time.monotonic() + PATIENCE
+        while len(values := self._all(topic)) < count:
+            assert time.monotonic() < deadline, f"{len(values)} of {count} values of {topic} after {PATIENCE} s"
+            time.sleep(0.3)
+        return values
+
+    def _all(self, topic: str) -> list[bytes]:
         consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None, enable_auto_commit=False)
         try:
             parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -92,10 +102,10 @@ class Shell:
             consumer.assign(parts)
             ends = consumer.end_offsets(parts)
             consumer.seek_to_beginning()
-            values: list[Any] = []
+            values: list[bytes] = []
             while any(consumer.position(part) < ends[part] for part in parts):
                 for records in consumer.poll(timeout_ms=500).values():
-                    values += [json.loads(record.value) for record in records if record.value is not None]
+                    values += [record.value for record in records if record.value is not None]
             return values
         finally:
             consumer.close()
@@ -282,4 +292,16 @@ def test_a_connector_that_cannot_be_made_leaves_no_slot_behind(aura: Shell) -> N
     code, _, err = aura("source", "connect", "postgres", "--tables", "users", "--yes", "--database-host", "127.0.0.1:1")
     assert code == 1
     assert "Kafka Connect refuses the configuration" in err
+    assert aura.sql("select count(*) from pg_publication") == [(0,)]
     assert aura.sql("select count(*) from pg_replication_slots where database = current_database()") == [(0,)]
+
+
+def test_a_connector_that_writes_avro_is_made_and_drafted(aura: Shell, live_registry: Registry) -> None:
+    code, out, err = aura("source", "connect", "postgres", "--tables", "orders", "--avro", live_registry.url, "--yes")
+    assert code == 0, out + err
+
+    feed = Lake().shop.feeds["orders"]
+    assert (feed.format, feed.registry) == (Format.AVRO, live_registry.url)
+    values = aura.raw(aura.topic("orders"), 2)
+    assert all(value[:1] == b"\x00" for value in values)  # Confluent's framing: a zero, then the schema's number
+    assert aura.refused() == {}
