@@ -108,7 +108,7 @@ class ArtefactCache:
             raise ServiceError(f"Maven fetched {artefact.name} and left {len(found)} archives in {archives}.")
         content = part / "content"
         with tarfile.open(found[0]) as archive:
-            archive.extractall(content, filter="data")
+            _unpack(archive, content)
         return content
 
     def _run(self, artefact: Artefact, *arguments: str) -> None:
@@ -144,3 +144,16 @@ def pom_for(artefact: Artefact) -> str:
         f"  <groupId>aura-lake</groupId><artifactId>{escape(artefact.name)}</artifactId><version>1</version>\n"
         f"  <packaging>pom</packaging>\n  <dependencies>\n{''.join(dependencies)}  </dependencies>\n</project>\n"
     )
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Unpack below the folder and nowhere else; Python before 3.11.4 has no filter that sees to it."""
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+        return
+    for member in archive.getmembers():
+        if not (member.isfile() or member.isdir()) or not (folder / member.name).resolve().is_relative_to(
+            folder.resolve()
+        ):
+            raise ServiceError(f"{archive.name}: {member.name!r} is no plain file below the archive's folder.")
+    archive.extractall(folder)

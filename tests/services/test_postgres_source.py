@@ -295,7 +295,7 @@ def aura(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(list(words))
-        out, err = capsys.readouterr()
+        out, err = (" ".join(text.replace("│", " ").split()) for text in capsys.readouterr())
         return int(ended.value.code or 0), out, err
 
     return run
@@ -321,7 +321,8 @@ def test_init_drafts_a_shop_from_the_catalog(url: str, aura: Any, tmp_path: Path
     assert shop.contracts["keyless"].kind is Kind.EVENTS
     assert shop.feeds["mixed_case"].topics == ("aura.public.Mixed_Case",)
     code, _, err = aura("init", str(tmp_path / "shop"), "--from", url)
-    assert (code, "a shop stands there already" in err) == (1, True)
+    assert code == 1
+    assert "a shop stands there already" in " ".join(err.split()), "a terminal may be narrow"
 
 
 def test_check_before_there_is_a_connector_refuses_by_name(
