@@ -155,5 +155,5 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
         if not (member.isfile() or member.isdir()) or not (folder / member.name).resolve().is_relative_to(
             folder.resolve()
         ):
-            raise ServiceError(f"{archive.name}: {member.name!r} is no plain file below the archive's folder.")
+            raise ServiceError(f"{archive.name!r}: {member.name!r} is no plain file below the archive's folder.")
     archive.extractall(folder)
