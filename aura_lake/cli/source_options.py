@@ -32,11 +32,17 @@ def worker(url: str | None, environ: Mapping[str, str]) -> KafkaConnect:
 
 
 def address_of(kept: KeptConnector, url: str | None, environ: Mapping[str, str]) -> Address:
-    """The database of a connector: as an option or the environment says, else as its configuration does."""
+    """The database of a connector: as the option says, or the environment where it names that database; else as the
+    configuration does, which is as the worker sees it."""
     from aura_lake.outside.postgres import Address, read_address
 
-    given = url or environ.get("AURA_POSTGRES_URL")
-    return read_address(given) if given else Address(kept.address)
+    if url:
+        return read_address(url)
+    names = [name for name in sorted(environ) if name.startswith("AURA_POSTGRES_URL") and environ[name]]
+    for address in (read_address(environ[name]) for name in names):
+        if address.parameters.get("dbname") == kept.address.get("dbname"):
+            return address
+    return Address(kept.address)
 
 
 def names_in(text: str | None) -> list[str]:

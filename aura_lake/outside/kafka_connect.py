@@ -185,9 +185,12 @@ class KafkaConnect:
         if status >= 500 or status in (408, 409, 429):
             return SourceUnavailable(f"Kafka Connect at {self.url} is busy ({status}){told}", fix="Run again.")
         place = re.sub(r"\?.*", "", path)
+        fixes = {
+            404: "`aura source connect postgres` makes a connector that is not there.",
+            405: "Kafka 3.6 is needed.",
+        }
         return SourceError(
-            f"Kafka Connect at {self.url} refused {place} ({status}){told}",
-            fix="A path it does not know: Kafka 3.6 or newer is needed." if status in (404, 405) else "Correct it.",
+            f"Kafka Connect at {self.url} refused {place} ({status}){told}", fix=fixes.get(status, "Correct it.")
         )
 
 

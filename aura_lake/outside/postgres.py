@@ -107,7 +107,10 @@ def told(error: Exception, address: Address) -> AuraError:
         return SourceError(f"{address}: {said} ({state}).", fix=_FIXES.get(state, "Correct it and run again."))
     if state.startswith(("08", "53", "57", "40", "55P")):
         return SourceUnavailable(f"{address}: {said} ({state}).", fix="Run again.")
-    return SourceError(f"{address}: the server refused a statement ({state or type(error).__name__}).", fix=said)
+    # What it said may quote a value: only where it cannot is it repeated.
+    return SourceError(
+        f"{address}: the server refused a statement ({state or type(error).__name__}).", fix="Its log says why."
+    )
 
 
 _FIXES = {

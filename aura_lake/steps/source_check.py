@@ -43,7 +43,10 @@ def check_running(
         findings.append(refuse(kept.name, "connector", error.what, error.fix))
     config = connector.config if connector is not None and connector.exists else kept.config
     contracts = contracts_of_topics(shop, names.prefix)
-    if facts is not None:
+    if facts is not None and facts.server.database != config.get("database.dbname", facts.server.database):
+        told = f"the address names {facts.server.database}, and the connector reads {config['database.dbname']}."
+        findings.append(refuse(address, "database", told, "Give --url of the connector's database."))
+    elif facts is not None:
         tables = captured_tables(facts, config)
         findings += look_at_database(facts, plan_of(kept, facts, tables, contracts, config))
         findings += look_at_slot(names.slot, facts, connector or ConnectorFacts(kept.name), much_lag)

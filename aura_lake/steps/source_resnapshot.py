@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from aura_lake.contracts.contract import Kind
 from aura_lake.decisions import decide
 from aura_lake.errors import SourceError
 from aura_lake.lake import Lake
@@ -61,6 +62,11 @@ def source_of(lake: Lake, kept: KeptConnector, facts: DatabaseFacts, name: str) 
         raise SourceError(
             f"{source} has no primary key: it cannot be read in pieces, and rows read again would be appended.",
             fix="Give it a primary key; events are not repaired by reading them again.",
+        )
+    if lake.contract(silver).kind is Kind.EVENTS:
+        raise SourceError(
+            f"{silver} is a table of events: rows read again would be appended.",
+            fix="Write kind: cdc in its contract, since its table has a key.",
         )
     return silver, source
 

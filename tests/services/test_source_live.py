@@ -13,16 +13,23 @@ from typing import Any
 import psycopg
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from polars.testing import assert_frame_equal
 
 from aura_lake.cli.app import main
 from aura_lake.contracts.contract import Format
 from aura_lake.decisions import decisions
 from aura_lake.lake import Lake
 from aura_lake.outside.kafka_connect import KafkaConnect
+from aura_lake.outside.postgres import read_address
+from aura_lake.outside.postgres_keys import read_keys
 from aura_lake.services.connect import Connect
 from aura_lake.services.kafka import Kafka
 from aura_lake.services.postgres import Postgres
 from aura_lake.services.registry import Registry
+from aura_lake.source.facts import TableName
+from aura_lake.source.silver_keys import keys_as_silver
+from aura_lake.steps.land import land
+from aura_lake.steps.pipeline import refresh_silver
 
 pytestmark = pytest.mark.services
 
@@ -42,6 +49,43 @@ insert into clicks (who) values ('a');
 """
 
 PATIENCE = 90
+
+#: A column of every type that travels, with a value.
+TYPES = {
+    "si smallint": "1",
+    "bi bigint": "9007199254740993",
+    "exact numeric(12, 2)": "12.5",
+    "many numeric": "123456789012345678901234567890.123",
+    "huge numeric(40, 2)": "1.25",
+    "cash money": "'$12.34'",
+    "re real": "1.5",
+    "dp double precision": "2.25",
+    "flag boolean": "true",
+    "padded char(5)": "'ab'",
+    "short varchar(10)": "'v'",
+    "letter email": "'a@b.org'",
+    "feeling mood": "'it''s ok'",
+    "born date": "'2026-01-02'",
+    "local6 timestamp": "'2026-07-02 03:04:05.123456'",
+    "local3 timestamp(3)": "'2026-07-02 03:04:05.123'",
+    "instant timestamptz": "'2026-07-02 03:04:05.123456+02'",
+    "clock time": "'03:04:05.5'",
+    "zoned timetz": "'03:04:05.5+02'",
+    "span interval": "'1 year 2 mons 3 days 04:05:06.5'",
+    "uid uuid": "'11111111-2222-3333-4444-555555555555'",
+    "addr inet": "'10.0.0.1/24'",
+    "tree xml": "'<a/>'",
+    "doc jsonb": """'{"a": [1, null]}'""",
+    "raw bytea": "'\\x00ff'",
+    "bit1 bit(1)": "'1'",
+    "bits bit(9)": "'101010101'",
+    "nums int[]": "'{1,2,null}'",
+    "words text[]": """'{a,"b,c",null}'""",
+    "moods mood[]": "'{sad}'",
+    "span4 int4range": "'[1,5)'",
+    "spot point": "'(1,2)'",
+    "vec tsvector": "'a b'",
+}
 
 
 @dataclass
@@ -160,7 +204,7 @@ def aura(
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([*words, *(["--prefix", name] if words[:2] == ("source", "connect") else [])])
-        out, err = capsys.readouterr()
+        out, err = (" ".join(text.replace("│", " ").split()) for text in capsys.readouterr())
         return int(ended.value.code or 0), out, err
 
     client = KafkaConnect(live_connect.url)
@@ -294,6 +338,50 @@ def test_a_connector_that_cannot_be_made_leaves_no_slot_behind(aura: Shell) -> N
     assert "Kafka Connect refuses the configuration" in err
     assert aura.sql("select count(*) from pg_publication") == [(0,)]
     assert aura.sql("select count(*) from pg_replication_slots where database = current_database()") == [(0,)]
+
+
+def test_every_type_arrives_in_silver_as_the_draft_says(aura: Shell) -> None:
+    names, values = ", ".join(one.split()[0] for one in TYPES), ", ".join(TYPES.values())
+    aura.sql("create type mood as enum ('sad', 'it''s ok'); create domain email as text check (value ~ '@')")
+    aura.sql(
+        f"create table types (id bigserial primary key, {', '.join(TYPES)}, twice int generated always as (2) stored)"
+    )
+    row = f"insert into types ({names}) values ({values})"
+    aura.sql(row)  # read by the snapshot
+    assert aura("source", "connect", "postgres", "--tables", "types", "--yes")[0] == 0
+    aura.sql(row)  # streamed
+    aura.records(aura.topic("types"), lambda values: len(values) == 2)
+
+    lake = Lake()
+    land(lake, lake.shop.feeds["types"])
+    refresh_silver(lake, lake.contract("types"))
+    log = lake.log(lake.contract("types")).scan().collect()
+    assert log["broken_rules"].list.join(" ").to_list() == ["", ""]
+    assert log["warnings"].list.join(" ").to_list() == ["", ""]
+    first, second = lake.table("types").collect().sort("id").drop("id").to_dicts()
+    assert first == second
+    assert {name for name, value in first.items() if value is None} == set()
+    kept = {name: first[name] for name in ("exact", "many", "huge", "cash", "flag", "padded", "feeling", "span", "raw")}
+    assert {name: str(value) for name, value in kept.items()} == {
+        "exact": "12.50",
+        "many": "123456789012345678901234567890.123",
+        "huge": "1.25",
+        "cash": "12.34",
+        "flag": "True",
+        "padded": "ab   ",
+        "feeling": "it's ok",
+        "span": "P1Y2M3DT4H5M6.5S",
+        "raw": "AP8=",
+    }
+    times = {name: f"{first[name]:%m-%d %H:%M:%S.%f}" for name in ("local6", "local3", "instant")}
+    assert times == {
+        "local6": "07-02 03:04:05.123456",
+        "local3": "07-02 03:04:05.123000",
+        "instant": "07-02 01:04:05.123456",
+    }
+    keys, _ = read_keys(read_address(aura.url), TableName("public", "types"))
+    silver = keys_as_silver(keys, lake.contract("types"), lake.shop.time_zone)
+    assert_frame_equal(silver.sort("id"), lake.table("types").select("id").collect().sort("id"))
 
 
 def test_a_connector_that_writes_avro_is_made_and_drafted(aura: Shell, live_registry: Registry) -> None:
