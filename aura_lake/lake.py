@@ -134,5 +134,3 @@ class Lake:
                 fix="Point AURA_STATE at a folder you may write to.",
             ) from error
         return path
-
-

@@ -35,11 +35,7 @@ def in_change_order(changes: pl.DataFrame, key: Sequence[str], copies: pl.DataFr
     if copies is not None:
         lending = pl.concat([lending, copies.with_columns(_is_copy=pl.lit(True))], how="diagonal")
     rank = (
-        pl.when(pl.col("_lsn").is_null())
-        .then(BORROWED)
-        .when(pl.col("_is_snapshot"))
-        .then(SNAPSHOT)
-        .otherwise(STREAMED)
+        pl.when(pl.col("_lsn").is_null()).then(BORROWED).when(pl.col("_is_snapshot")).then(SNAPSHOT).otherwise(STREAMED)
     )
     placed = lending.sort([*key, *POSITION_ORDER]).with_columns(_order_lsn=borrowed, _order_rank=rank)
     ordered = placed.filter(~pl.col("_is_copy")).sort([*key, "_epoch", "_order_lsn", "_order_rank", *POSITION_ORDER])
