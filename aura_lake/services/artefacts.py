@@ -147,13 +147,10 @@ def pom_for(artefact: Artefact) -> str:
 
 
 def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    """Unpack below the folder and nowhere else; Python before 3.11.4 has no filter that sees to it."""
-    if hasattr(tarfile, "data_filter"):
-        archive.extractall(folder, filter="data")
-        return
+    """Unpack plain files below the folder, and nothing else. (Python's own filter came with 3.11.4.)"""
+    below = folder.resolve()
     for member in archive.getmembers():
-        if not (member.isfile() or member.isdir()) or not (folder / member.name).resolve().is_relative_to(
-            folder.resolve()
-        ):
+        is_plain = member.isfile() or member.isdir()
+        if not is_plain or not (folder / member.name).resolve().is_relative_to(below):
             raise ServiceError(f"{archive.name!r}: {member.name!r} is no plain file below the archive's folder.")
     archive.extractall(folder)

@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,7 +55,7 @@ class Daemon:
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
-        with self.log_file.open("wb") as log:
+        with self.log_file.open("wb") as log, _heeding_interrupts():
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, start_new_session=True
             )
@@ -132,6 +134,21 @@ class Daemon:
         if not text:
             return f" Its log, {self.log_file}, is empty."
         return f" The end of {self.log_file}:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Processes begun inside heed SIGINT, by which PostgreSQL is asked to end: a shell that put this program into
+    the background had it ignored, and what is ignored is inherited."""
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not is_ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is_alive(identity: Identity) -> bool:

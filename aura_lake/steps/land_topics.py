@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -206,7 +207,8 @@ def corrupt_says(corrupt: CorruptLane) -> str:
 
 
 class _Landing:
-    """Chunks on their way into batches."""
+    """Chunks on their way into batches. One batch is written while the next is polled: most of writing needs no
+    Python. So memory holds two batches at most."""
 
     def __init__(self, table: LakeTable, plan: Plan, read_to: dict[Lane, int], progress: Progress | None) -> None:
         self._table, self._read_to, self._progress = table, read_to, progress
@@ -215,6 +217,7 @@ class _Landing:
         self._done = 0
         self._held: list[TopicChunk] = []
         self._held_bytes = self._held_messages = 0
+        self._writing: tuple[list[TopicChunk], Future[list[TopicChunk]]] | None = None
         self.batches = self.records = self.raw_bytes = 0
 
     def leave_out(self, lane: Lane) -> None:
@@ -223,16 +226,18 @@ class _Landing:
 
     def read(self, reader: TopicReader) -> None:
         """Read what is left of the ranges, and commit it, also where a corrupt lane ends the reading."""
-        try:
-            for chunk in reader.read_ranges(self._ranges, PATIENCE_SECONDS):
-                if chunk.lane not in self._ranges:
-                    continue
-                self._ranges[chunk.lane] = (chunk.next_offset, self._ranges[chunk.lane][1])
-                self._take(chunk)
-        finally:
-            self._commit()
+        with ThreadPoolExecutor(1, thread_name_prefix="topic-batch") as writer:
+            try:
+                for chunk in reader.read_ranges(self._ranges, PATIENCE_SECONDS):
+                    if chunk.lane not in self._ranges:
+                        continue
+                    self._ranges[chunk.lane] = (chunk.next_offset, self._ranges[chunk.lane][1])
+                    self._take(chunk, writer)
+            finally:
+                self._commit(writer)
+                self._settle()
 
-    def _take(self, chunk: TopicChunk) -> None:
+    def _take(self, chunk: TopicChunk, writer: ThreadPoolExecutor) -> None:
         self._held.append(chunk)
         self._held_bytes += chunk.nbytes
         self._held_messages += len(chunk)
@@ -240,16 +245,25 @@ class _Landing:
         if self._progress:
             self._progress(self._done, self._lag)
         if self._held_bytes >= BATCH_BYTES or self._held_messages >= BATCH_MESSAGES:
-            self._commit()
+            self._commit(writer)
 
-    def _commit(self) -> None:
-        if not self._held:
+    def _commit(self, writer: ThreadPoolExecutor) -> None:
+        self._settle()
+        # A lane that another process has read on is its own: nothing more is written of it in this landing.
+        chunks = [chunk for chunk in self._held if chunk.lane in self._ranges]
+        self._held, self._held_bytes, self._held_messages = [], 0, 0
+        if chunks:
+            self._writing = chunks, writer.submit(commit_chunks, self._table, chunks, self._read_to)
+
+    def _settle(self) -> None:
+        """Wait for the batch that is being written, and count it."""
+        if self._writing is None:
             return
-        landed = commit_chunks(self._table, self._held, self._read_to)
+        chunks, future = self._writing
+        self._writing = None
+        landed = future.result()
         self.batches += bool(landed)
         self.records += sum(len(chunk) for chunk in landed)
         self.raw_bytes += sum(int(chunk.value_sizes.sum()) for chunk in landed)
-        # A lane that another process has read on is its own: nothing more is read of it in this landing.
-        for lane in {chunk.lane for chunk in self._held} - {chunk.lane for chunk in landed}:
+        for lane in {chunk.lane for chunk in chunks} - {chunk.lane for chunk in landed}:
             self._ranges.pop(lane, None)
-        self._held, self._held_bytes, self._held_messages = [], 0, 0

@@ -120,7 +120,8 @@ def test_month_by_month_in_small_pieces_and_every_file_twice_equals_all_at_once(
     assert parcel.shop.count().problems() == []
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_lines_shuffled_over_other_files_equal_all_at_once(parcel: Parcel, three: Seen, seed: int) -> None:
     """The LSN alone orders the changes of a key: neither names nor lines do."""
     chance = random.Random(seed)

@@ -37,7 +37,9 @@ def under(shop: ShopRun, table: str, **change: object) -> ShopRun:
     return replace(shop, lake=Lake(shop.lake.settings, replace(shop.lake.shop, contracts=contracts)))
 
 
-@pytest.mark.parametrize("name", ["olist", "rees46", "uci", "mart"])
+@pytest.mark.parametrize(
+    "name", ["olist", "mart", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rees46", "uci"))]
+)
 def test_every_table_rebuilt_equals_the_table_that_grew(
     name: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

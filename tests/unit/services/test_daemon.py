@@ -70,6 +70,7 @@ def test_a_pid_that_another_program_has_got_is_neither_taken_for_ours_nor_ended(
 ) -> None:
     sleep(daemon)
     daemon.end()
+    time.sleep(0.05)  # births are told apart by the clock's tick, a hundredth of a second
     sleep(daemon)
     daemon.kill()
     rewrite(daemon, pid=stranger.pid)
