@@ -117,20 +117,29 @@ class LakeTable:
         """This table, created empty where it did not exist, widened by columns its layout gained (unless it is
         to stay `as_it_stands`). Raises LakeError where a column stands with another type."""
         if self._table is None:
-            self._table = DeltaTable.create(
-                self.uri,
-                self.layout.arrow_schema(),
-                mode="ignore",
-                partition_by=list(self.layout.partition_by),
-                configuration={
-                    **CONFIGURATION,
-                    "delta.dataSkippingStatsColumns": ",".join(self.layout.statistics),
-                },
-                storage_options=self.storage_options or None,
-            )
+            try:
+                self._table = self._create_empty()
+            except CommitFailedError:
+                # Another process made it at the same instant.
+                self.refresh()
+                if self._table is None:
+                    raise
         if not as_it_stands:
             self._add_missing_columns()
         return self
+
+    def _create_empty(self) -> DeltaTable:
+        return DeltaTable.create(
+            self.uri,
+            self.layout.arrow_schema(),
+            mode="ignore",
+            partition_by=list(self.layout.partition_by),
+            configuration={
+                **CONFIGURATION,
+                "delta.dataSkippingStatsColumns": ",".join(self.layout.statistics),
+            },
+            storage_options=self.storage_options or None,
+        )
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -35,12 +35,7 @@ from aura_lake.steps.land_report import LandReport
 from tests.changes import change, things
 from tests.services.live import running
 
-# kafka-python leaves a socket to the garbage collector when a broker goes away.
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.services
 
 
 class Topic:

@@ -29,12 +29,7 @@ from tests.conftest import PROJECT
 from tests.services.live import running
 from tests.services.topics_of_a_shop import make_topics, send_shop
 
-# kafka-python leaves a socket to the garbage collector when a broker goes away.
-pytestmark = [
-    pytest.mark.services,
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.services
 
 PLAN = SimulationPlan(seed=5, days=2, end=date(2026, 5, 4), orders=80, clicks=800, mess=mess_named("all"))
 KEY = "k" * 40
