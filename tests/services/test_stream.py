@@ -51,10 +51,10 @@ class Live:
 
     def start(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", "from aura_lake.cli.app import main; main()", "stream", "--format", "json"]
-        log = (self.home.parent / f"stream-{len(self.processes)}.log").open("w")
-        process = subprocess.Popen(
-            command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
+        with (self.home.parent / f"stream-{len(self.processes)}.log").open("w") as log:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         self.processes.append(process)
         return process
 
