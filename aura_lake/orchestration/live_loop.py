@@ -74,7 +74,8 @@ class LiveLoop:
         self._last: dict[str, float] = {}
         self._to_check: set[str] = set()
         self._newest: int | None = None
-        self._is_gold_due = True
+        # Whoever applied before may have died behind any step: the first turn of an applier does them all.
+        self._is_gold_due = self._is_credit_due = True
         self._batch = self._batches_since_upkeep = 0
 
     def run(self, stop: threading.Event, until: float) -> None:
@@ -142,14 +143,17 @@ class LiveLoop:
 
     def _apply(self) -> None:
         changed = [contract for contract in self.bench.shop.contracts.values() if self._is_behind(contract)]
-        quarantined = sum(self._judge(contract) for contract in changed)
         names = {contract.table for contract in changed}
-        if names & set(READS) and "orders" in self.bench.shop.contracts:
+        # Said before it is done, so that a step that fails on the way is not forgotten by the next turn.
+        self._is_gold_due |= bool(names)
+        self._is_credit_due |= bool(names & set(READS))
+        self._to_check |= names
+        quarantined = sum(self._judge(contract) for contract in changed)
+        if self._is_credit_due and "orders" in self.bench.shop.contracts:
             self.numbers.at("attributing")
             done = attribute(self.bench.lake)
             self.events.materialized(credit_facts(self.bench, done), self._batch)
-        self._is_gold_due |= bool(names)
-        self._to_check |= names
+        self._is_credit_due = False
         if self._is_gold_due:
             self._publish()
             self.numbers.batch(quarantined)
