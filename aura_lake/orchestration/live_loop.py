@@ -133,7 +133,7 @@ class LiveLoop:
         if self._topics and self._due("unread", self.pace.unread):
             self._landed(unread.land(follower.lanes))
         if not self._topics:
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # no poll of a topic has waited, and the loop must not spin
 
     def _landed(self, reports: Iterable[LandReport]) -> None:
         for report in reports:

@@ -27,13 +27,8 @@ from aura_lake.orchestration.telling import Listener, StepEvent, listening
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.settings import Settings
 
-#: Dagster's own lines about every step stay out of the terminal; the listener has ours.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-
-def quiet_logs() -> dict[str, Any]:
-    """Run configuration that keeps Dagster's own lines out of the terminal."""
-    return dict(_QUIET)
+#: Run configuration that keeps Dagster's own lines about every step out of the terminal; the listener has ours.
+QUIET_LOGS: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -76,7 +71,7 @@ def run_once(settings: Settings, select: str | None = None, on_event: Listener |
             result = defs.resolve_job_def(EVERYTHING).execute_in_process(
                 instance=instance,
                 asset_selection=chosen,
-                run_config=_QUIET,
+                run_config=dict(QUIET_LOGS),
                 tags={PROCESS_TAG: this_process()},
                 raise_on_error=False,
             )

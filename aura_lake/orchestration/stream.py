@@ -16,7 +16,7 @@ from aura_lake.orchestration.instance import PROCESS_TAG, open_instance, prune_r
 from aura_lake.orchestration.live_events import LiveEvents
 from aura_lake.orchestration.live_loop import LiveLoop, Pace
 from aura_lake.orchestration.live_numbers import LiveNumbers
-from aura_lake.orchestration.run import load_definitions, quiet_logs
+from aura_lake.orchestration.run import QUIET_LOGS, load_definitions
 from aura_lake.orchestration.telling import StepEvent, listening, telling
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.settings import Settings
@@ -79,7 +79,7 @@ def follow(settings: Settings, session: Session) -> None:
             try:
                 result = defs.resolve_job_def(STREAM).execute_in_process(
                     instance=instance,
-                    run_config=quiet_logs(),
+                    run_config=dict(QUIET_LOGS),
                     tags={PROCESS_TAG: this_process()},
                     raise_on_error=True,
                 )

@@ -109,7 +109,13 @@ class _Group:
         self._tables: dict[str, LakeTable] = {}
         self._read_to: dict[Lane, int] = {}
         self._reader: TopicReader | None = None
-        self.stopped: dict[str, str] = {}
+        self._corrupt: dict[Lane, str] = {}
+        self._unreadable: dict[Lane, str] = {}
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """Lanes that are not read, by name, with the reason."""
+        return {str(lane): reason for lane, reason in {**self._corrupt, **self._unreadable}.items()}
 
     def close(self) -> None:
         if self._reader is not None:
@@ -133,7 +139,7 @@ class _Group:
             try:
                 chunks = reader.poll(max(0.0, until - time.monotonic()))
             except CorruptLane as corrupt:
-                self.stopped[str(corrupt.lane)] = corrupt_says(corrupt)
+                self._corrupt[corrupt.lane] = corrupt_says(corrupt)
                 self.close()
                 break
             if reader.generation != generation:
@@ -159,8 +165,7 @@ class _Group:
         """Where each of these lanes is read on; lanes that stop are left out and named."""
         places: dict[Lane, int] = {}
         self._tables.clear()
-        corrupt = {name: reason for name, reason in self.stopped.items() if "is corrupt" in reason}
-        self.stopped = corrupt
+        self._unreadable = {}
         for feed in self._feeds:
             table = self._tables[feed.name] = self._lake.bronze(feed.name)
             mine = [lane for lane in lanes if _reads(feed, lane.topic)]
@@ -168,9 +173,9 @@ class _Group:
                 continue
             with TopicReader(feed, self._lake.settings.environ) as asking:
                 plan = plan_lanes(self._lake, feed, table, asking, only=mine)
-            self.stopped |= {str(lane): stop.says for lane, stop in plan.stopped.items()}
+            self._unreadable |= {lane: stop.says for lane, stop in plan.stopped.items()}
             for lane, (start, _) in plan.ranges.items():
-                if str(lane) not in corrupt:
+                if lane not in self._corrupt:
                     places[lane] = start
                     self._read_to[lane] = table.watermark(lane.watermark)
         return places
