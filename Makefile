@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-services test-sabotage lint benchmarks clean
+.PHONY: help setup demo ui test test-slow test-services test-sabotage benchmarks clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ ui: setup  ## the Dagster UI on the same lake, at http://127.0.0.1:3000
 test: setup  ## every check but the marked suites; under 10 minutes
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-slow: setup  ## long suites: kills at random instants, every arrival order
 	$(BIN)/python -m pytest -m slow

@@ -14,6 +14,17 @@ from aura_lake.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
 
+#: Lakes that many tests look at. Where tests run on several processes, those of one lake run on one of them.
+_WHOLE_SHOPS = ("olist", "rees46", "uci", "mart")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what is dear to make stay on one process: a whole shop's, else a file's."""
+    for item in items:
+        wanted = {*getattr(item, "fixturenames", ()), *item.name.rstrip("]").split("[")[1:]}
+        shared = [name for name in _WHOLE_SHOPS if name in wanted]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.name))
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
