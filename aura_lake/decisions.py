@@ -26,6 +26,13 @@ DECISIONS = "decisions"
 #: topic that was made anew under the old name (`feed`, `topic`, `topic_id`).
 ACCEPT_GAP, ACCEPT_TOPIC = "accept_gap", "accept_topic"
 
+#: The source's log began anew (`feeds`, `after`: the time, ISO 8601, behind which changes belong to the new one).
+NEW_EPOCH = "new_epoch"
+
+#: Keys that a source no longer has, and of whose deletes nothing was seen (`table`, `source`, `request`, `lsn`,
+#: `vanished`: how many).
+SWEPT = "swept"
+
 #: How often a decision is written again when another one is written at the same time.
 ATTEMPTS = 10
 

@@ -45,6 +45,10 @@ class FeedGap(Terminal):
     """Records of a feed were gone before they were read, or may have been; a person has to decide."""
 
 
+class SourceRewound(Terminal):
+    """The log of a source seems to have begun anew: its positions fell back. A person has to say so."""
+
+
 class SourceError(Terminal):
     """A database or its connector is not as capturing its changes needs it, or refuses a statement."""
 

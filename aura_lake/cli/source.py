@@ -12,6 +12,7 @@ from aura_lake.cli.findings import show_findings
 from aura_lake.cli.output import Form, FormOption, complaints, console
 from aura_lake.cli.source_accept import accept
 from aura_lake.cli.source_connect import connect
+from aura_lake.cli.source_epoch import new_epoch
 from aura_lake.cli.source_options import (
     ConnectorOption,
     UrlOption,
@@ -37,6 +38,7 @@ def _source() -> None:
 
 app.command("connect")(connect)
 app.command("accept")(accept)
+app.command("new-epoch")(new_epoch)
 
 
 @app.command()

@@ -15,6 +15,10 @@ import polars as pl
 #: How the location of a feed of topics begins.
 KAFKA = "kafka://"
 
+#: A later change whose LSN is lower by more bytes shows that the source's log began anew. Within one life of a log
+#: only a transaction that was open over so much of it does that.
+LSN_FENCE = 1 << 30
+
 
 class Kind(StrEnum):
     """What a record of the table means."""
@@ -140,6 +144,7 @@ class Contract:
     event_time: str | None = None  #: events: the time the event happened
     decimals: str = "precise"  #: cdc: Debezium's decimal.handling.mode, precise, string or double
     placeholder: str = "__debezium_unavailable_value"  #: cdc: unavailable.value.placeholder
+    lsn_fence: int = LSN_FENCE  #: cdc: bytes by which a later change's LSN may be lower
     error_budget: float | None = None  #: share of a day's records in quarantine that blocks
     version: str = "1.0.0"
     owner: str | None = None

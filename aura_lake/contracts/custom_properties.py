@@ -32,6 +32,9 @@ TABLE: Mapping[str, Meaning] = {
     "eventTime": Meaning("column", "events: when it happened"),
     "decimals": Meaning("precise, string or double", "cdc: Debezium's decimal.handling.mode"),
     "placeholder": Meaning("text", "cdc: Debezium's unavailable.value.placeholder"),
+    "lsnFence": Meaning(
+        "bytes", "cdc: a later change with an LSN so much lower shows a log that began anew; default 1 GiB"
+    ),
     "errorBudget": Meaning("number between 0 and 1", "share of a day's records that may wait"),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -37,12 +38,19 @@ class Judge:
     """Judges slices of bronze for one table. Building it parses the contract's expressions once.
 
     `schemas_of` finds the schemas of framed records, where the feed has a registry; what it raises, judging raises.
+    `epochs`: when each new life of the source's log began, ascending; changes that committed after it count to it.
     """
 
     def __init__(
-        self, contract: Contract, shop: Shop, hash_values: HashValues, schemas_of: SchemasOf | None = None
+        self,
+        contract: Contract,
+        shop: Shop,
+        hash_values: HashValues,
+        schemas_of: SchemasOf | None = None,
+        epochs: Sequence[datetime] = (),
     ) -> None:
         self.contract, self.shop, self._hash_values, self._schemas_of = contract, shop, hash_values, schemas_of
+        self._epochs = tuple(epochs)
         self.feed: Feed = shop.feeds[contract.feed]
         self._filter = parse_expression(contract.filter) if contract.filter else None
         self._transforms = {
@@ -286,13 +294,16 @@ class _Judging:
             pl.col("ts_us").cast(pl.Int64, strict=False), pl.col("ts_ms").cast(pl.Int64, strict=False) * 1_000
         )
         in_range = micros.is_between(0, 253402300799999999)
+        committed_at = pl.when(in_range).then(micros).cast(UTC_MICROS)
+        since = pl.coalesce(committed_at, "landed_at")
+        begun = [(since > pl.lit(begin, UTC_MICROS)).cast(pl.Int64) for begin in self._judge._epochs]
         snapshot = pl.col("snapshot").is_in(["true", "first", "first_in_data_collection", "last", "incremental"])
         return {
             "_op": pl.col("op"),
-            "_epoch": pl.lit(0, pl.Int64),
+            "_epoch": pl.sum_horizontal(begun).cast(pl.Int64) if begun else pl.lit(0, pl.Int64),
             "_lsn": pl.col("lsn").cast(pl.Int64, strict=False),
             "_is_snapshot": (pl.col("op") == "r") | snapshot.fill_null(False),
-            "_committed_at": pl.when(in_range).then(micros).cast(UTC_MICROS),
+            "_committed_at": committed_at,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aura_lake.contracts.columns import absent_columns, read_columns
-from aura_lake.contracts.contract import Column, Contract, Kind
+from aura_lake.contracts.contract import LSN_FENCE, Column, Contract, Kind
 from aura_lake.contracts.custom_properties import DECIMALS, TABLE, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import ModelTable
@@ -21,6 +21,7 @@ _ONLY: Mapping[str, tuple[Kind, ...]] = {
     "eventTime": (Kind.EVENTS,),
     "decimals": (Kind.CDC,),
     "placeholder": (Kind.CDC,),
+    "lsnFence": (Kind.CDC,),
 }
 
 
@@ -68,6 +69,7 @@ def read_table(
         event_time=_time_column(custom, "eventTime", columns) or _event_time(kind, modelled, columns),
         decimals=custom.choice("decimals", DECIMALS) or "precise",
         placeholder=custom.text("placeholder") or "__debezium_unavailable_value",
+        lsn_fence=_lsn_fence(custom),
         error_budget=_error_budget(custom),
         version=contract.text("version") or "1.0.0",
         owner=_owner(contract, name, owners),
@@ -157,6 +159,13 @@ def _error_budget(custom: CustomProperties) -> float | None:
     if budget is not None and not 0 < budget < 1:
         custom.problem("errorBudget", f"the error budget is {budget}.", "0.01 lets one record in 100 wait.")
     return budget
+
+
+def _lsn_fence(custom: CustomProperties) -> int:
+    given = custom.number("lsnFence")
+    if given is not None and given < 1:
+        custom.problem("lsnFence", f"the fence is {given}.", "Bytes of log, e.g. 1073741824.")
+    return LSN_FENCE if given is None else int(given)
 
 
 def _owner(contract: Element, table: str, owners: Mapping[str, str]) -> str | None:

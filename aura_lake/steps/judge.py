@@ -24,6 +24,7 @@ from aura_lake.delta.watermarks import LANE, LOG, REWRITTEN, of_feed
 from aura_lake.lake import Lake
 from aura_lake.layouts import POSITION, log_layout
 from aura_lake.privacy.hash import hash_values
+from aura_lake.steps.epochs import epochs_of, fence
 from aura_lake.steps.land import object_rows
 from aura_lake.steps.schemas import feed_schemas
 
@@ -102,7 +103,11 @@ class Judging:
 
     def _judging_with(self, schemas_of: SchemasOf | None) -> Judge:
         return Judge(
-            self._contract, self._lake.shop, lambda values: hash_values(values, self._lake.hash_key), schemas_of
+            self._contract,
+            self._lake.shop,
+            lambda values: hash_values(values, self._lake.hash_key),
+            schemas_of,
+            epochs_of(self._lake, self._contract.feed) if self._contract.kind is Kind.CDC else (),
         )
 
     def read_batches(self, last: int) -> None:
@@ -115,6 +120,7 @@ class Judging:
             seen = _Seen(self._log, self._contract, dead)
             for records in self._records(pl.col("batch").is_between(first, last)):
                 judged = self._judge(records, self._headers)
+                fence(self._log, self._contract, judged)
                 if live is not None:
                     judged = supersede(judged, live)
                 self._write(commit, seen.mark(judged), log_batch)

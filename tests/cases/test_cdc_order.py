@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from aura_lake.cdc.order import in_change_order
+from aura_lake.errors import SettingsError, SourceRewound
 from aura_lake.layouts import POSITION
+from aura_lake.steps.epochs import begin_epoch, epochs_of
 from tests.changes import change, column, things
 from tests.small_lake import SmallLake
 
@@ -158,8 +160,43 @@ def test_case_013_a_delete_of_an_unknown_key_is_no_error_and_no_row(lake: SmallL
     assert lake.rows() == [], "what comes late and is older stays deleted"
 
 
-def test_case_049_a_lower_lsn_after_a_failover_belongs_to_a_later_epoch() -> None:
-    """Epochs come with the decisions that begin them; the order already heeds them."""
+def test_case_049_a_lower_lsn_after_a_failover_stops_its_table_by_name_and_nothing_is_taken_in(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, things(lsn_fence=100))
+    lake.arrive("1.jsonl", change("c", 900, "a", "old", at=1), change("c", 1000, "b", "old", at=2))
+    lake.put("2.jsonl", change("u", 40, "a", "new", at=3), change("u", 950, "b", "newer", at=4))
+    with pytest.raises(SourceRewound, match=r"1 changes .* LSN down to 40, .* has 1000") as stopped:
+        lake.run()
+    assert "aura source new-epoch things --after 1970-01-01T00:00:02+00:00" in stopped.value.fix
+    assert lake.verdicts() == {"valid": 2}
+    begin_epoch(lake.lake, ["things"], datetime.fromtimestamp(2, UTC), who="me", why="restored on Monday")
+    lake.run()
+    assert lake.rows() == [("a", "new", None), ("b", "newer", None)]
+    assert lake.log()["_epoch"].to_list() == [0, 0, 1, 1]
+    lake.arrive("3.jsonl", change("u", 990, "a", "late, of the old life", at=2))
+    assert lake.rows()[0] == ("a", "new", None), "what the old life said last stands below what the new one says"
+    assert lake.rebuild_is_equal()
+
+
+def test_case_049_what_comes_late_is_low_and_no_alarm(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, things(lsn_fence=100))
+    lake.arrive("2.jsonl", change("c", 5000, "b", "second", at=9))
+    lake.arrive("1.jsonl", change("c", 10, "a", "first", at=1), change("r", 1, "c", "read later", at=20, snapshot=True))
+    lake.arrive("0.jsonl", b'{"op": "c", "after": {"id": "x"}, "source": {"lsn": "9999999999", "ts_ms": "never"}}')
+    lake.arrive("3.jsonl", change("u", 5001, "b", "third", at=10))
+    assert [row[1] for row in lake.rows()] == ["first", "third", "read later", None]
+
+
+def test_case_049_an_epoch_begins_after_the_one_before_it_and_not_ahead(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, things()).lake
+    begin_epoch(lake, ["things"], datetime(2026, 5, 2, tzinfo=UTC), who="me", why="failover")
+    assert epochs_of(lake, "things") == [datetime(2026, 5, 2, tzinfo=UTC)]
+    assert epochs_of(lake, "other") == []
+    for wrong in (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1), datetime(2999, 1, 1, tzinfo=UTC)):
+        with pytest.raises(SettingsError, match="epoch"):
+            begin_epoch(lake, ["things"], wrong, who="me", why="again")
+
+
+def test_case_049_versions_of_a_later_epoch_follow_whatever_their_lsn() -> None:
     position = dict.fromkeys([*POSITION, "part"])
     rows = [
         {**position, "ordinal": n, "part": 0, "id": "a", "_epoch": epoch, "_lsn": lsn, "_is_snapshot": False}
