@@ -35,6 +35,8 @@ class Lake:
             from aura_lake.contracts.load import load_shop
 
             shop = load_shop(self.settings.shop, self.settings.environment, self.settings.environ)
+        #: The shop as its files say; `shop` is the one that holds, with what was approved since.
+        self.filed = shop
         self.shop = shop
 
     @cached_property

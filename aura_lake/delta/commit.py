@@ -213,12 +213,19 @@ class Commit:
             texts = {name: None if value is None else str(value) for name, value in values.items()}
             self._removes.append(RemoveAction(row["path"], True, int(time.time() * 1000), row["size_bytes"], texts))
 
-    def publish(self, watermarks: Mapping[str, tuple[int, int]], *, metadata: Mapping[str, str] | None = None) -> int:
+    def publish(
+        self,
+        watermarks: Mapping[str, tuple[int, int]],
+        *,
+        marks: Mapping[str, int] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> int:
         """Commit everything; the table's new version.
 
-        `watermarks` gives for each upstream (read to so far, read to now). Raises WatermarkError where
-        the table has read to somewhere else or the mark would not move forward, CommitConflict where
-        another writer was first: nothing was written, read again and repeat the step.
+        `watermarks` gives for each upstream (read to so far, read to now); `marks` are numbers kept beside them
+        that say what the rows were made by, and may be any. Raises WatermarkError where the table has read to
+        somewhere else or a watermark would not move forward, CommitConflict where another writer was first:
+        nothing was written, read again and repeat the step.
         """
         table = self.table
         for part in self._by_partition.values():
@@ -233,7 +240,8 @@ class Commit:
                     fix="Open the table again and repeat the step: it reads on from the table's own watermark.",
                 )
         count = table.row_count() if not self._replacing else 0
-        watermarks = {**watermarks, ROWS: (count, count - self._rows_removed + self.rows_added)}
+        remembered = {name: (number, number) for name, number in (marks or {}).items()}
+        watermarks = {**watermarks, **remembered, ROWS: (count, count - self._rows_removed + self.rows_added)}
         self._tried = True
         try:
             with table.writing():

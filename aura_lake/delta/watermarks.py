@@ -15,6 +15,12 @@ LOG = "log"
 #: that reads everything anew: rows he knows may have gone without a trace in the log.
 REWRITTEN = "rewritten"
 
+#: A log: the number of the last decision that it has carried out.
+DECIDED = "decisions"
+
+#: A log: fingerprints of the contract its rows were judged by, and of the columns they have. Marks, which may fall.
+CONTRACT, SHAPE = "contract", "shape"
+
 #: The count of attributions, by which the warehouse reads `order_touchpoints`.
 ATTRIBUTION = "attribution"
 
