@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from aura_lake.cdc import envelope
+from aura_lake.cdc.absence import ABSENCE_TOPIC
 from aura_lake.cdc.envelope import Form, Shape
 from aura_lake.cdc.framed import Unframed, unframe
 from aura_lake.cdc.semantics import Semantic, from_schema
@@ -103,7 +104,11 @@ def take_apart(
 def _unframed(records: pl.DataFrame, feed: Feed, schemas_of: SchemasOf | None) -> Unframed:
     """The records as JSON: framed ones decoded where the feed has a registry, else broken."""
     if schemas_of is not None:
-        return unframe(records, schemas_of, all_framed=feed.format is Format.AVRO)
+        # A delete that the lake wrote itself has no frame.
+        is_ours = (pl.col("topic") == ABSENCE_TOPIC).fill_null(False)
+        ours = records.filter(is_ours).with_columns(schema_id=pl.lit(None, pl.Int64))
+        told = unframe(records.filter(~is_ours), schemas_of, all_framed=feed.format is Format.AVRO)
+        return Unframed(pl.concat([told.records, ours]).sort("row"), told.meanings, told.broken)
     framed = records.filter(pl.col("value").bin.starts_with(b"\x00"))["row"].to_list()
     plain = records.filter(~pl.col("row").is_in(framed)) if framed else records
     return Unframed(plain.with_columns(schema_id=pl.lit(None, pl.Int64)), {}, dict.fromkeys(framed, NOT_FRAMED))
