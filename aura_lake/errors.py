@@ -57,6 +57,14 @@ class SourceUnavailable(Transient):
     """A database or Kafka Connect did not answer, or is busy with something that passes."""
 
 
+class AlertUnavailable(Transient):
+    """Where people are told did not answer, or is busy; what was to be told is kept and told later."""
+
+
+class AlertRefused(Terminal):
+    """Where people are told refuses what is sent: a key, an address or a permission is wrong."""
+
+
 class StoreUnavailable(Transient):
     """The object store did not answer, or answered that it is busy."""
 

@@ -42,6 +42,16 @@ def read_document(lake: Lake, name: str) -> dict[str, Any] | None:
     return dict(document)
 
 
+def list_documents(lake: Lake, folder: str) -> list[str]:
+    """The names of the documents in a folder of the lake, sorted; empty where there is no such folder."""
+    if lake.settings.is_local:
+        found = (Path(lake.settings.home) / folder).glob("*.json")
+        return sorted(f"{folder}/{path.name}" for path in found)
+    remote = filesystem(lake.settings.home, lake.storage_options)
+    files = remote.get_file_info(pa_fs.FileSelector(folder, allow_not_found=True))
+    return sorted(f"{folder}/{file.base_name}" for file in files if file.base_name.endswith(".json"))
+
+
 def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
     """Replace the document at once: a reader sees the old one or the new one, never half of either."""
     text = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()

@@ -51,7 +51,8 @@ class ApplyLease:
 
     `wait_seconds`: how long to wait for another (None: for ever); then LeaseHeld names it. `on_wait` is
     called once with the holder before the waiting begins. `check` raises LeaseHeld where the lease was
-    lost on the way (S3 only, after a pause longer than its lifetime).
+    lost on the way (S3 only, after a pause longer than its lifetime). Work beside applying that one process at a
+    time may do has a `name` of its own, and says what its `work` is.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class ApplyLease:
         command: str | None = None,
         wait_seconds: float | None = None,
         on_wait: Callable[[Holder | None], None] | None = None,
+        name: str = NAME,
+        work: str = "applies changes to",
     ) -> None:
-        self._where = lake.settings.uri(NAME)
+        self._where, self._work = lake.settings.uri(name), work
         self._command, self._wait_seconds, self._on_wait = command, wait_seconds, on_wait
-        self._place = _place(lake)
+        self._place = _place(lake, name)
 
     def __enter__(self) -> ApplyLease:
         begun, told = time.monotonic(), False
@@ -73,7 +76,7 @@ class ApplyLease:
             waited = time.monotonic() - begun
             if self._wait_seconds is not None and waited >= self._wait_seconds:
                 raise LeaseHeld(
-                    f"{self._where}: {_named(holder)} applies changes to this lake; waited {waited:.0f} s.",
+                    f"{self._where}: {_named(holder)} {self._work} this lake; waited {waited:.0f} s.",
                     fix="Run again when it has ended. A lease of a dead process goes by itself.",
                 )
             if not told and self._on_wait is not None:
@@ -96,12 +99,12 @@ class ApplyLease:
             )
 
 
-def _place(lake: Lake) -> _Place:
+def _place(lake: Lake, name: str) -> _Place:
     if lake.settings.is_local:
-        return _FileLease(Path(lake.settings.home))
+        return _FileLease(Path(lake.settings.home) / name)
     from aura_lake.delta.lease_object import ObjectLease
 
-    return ObjectLease(lake)
+    return ObjectLease(lake, name)
 
 
 def _named(holder: Holder | None) -> str:
@@ -109,10 +112,10 @@ def _named(holder: Holder | None) -> str:
 
 
 class _FileLease:
-    """A lock on `<home>/apply.lease`; the line in it is for people. The file stays, the lock goes."""
+    """A lock on a file such as `<home>/apply.lease`; the line in it is for people. The file stays, the lock goes."""
 
-    def __init__(self, home: Path) -> None:
-        self._path = home / NAME
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: int | None = None
 
     def take(self, holder: Holder) -> bool:

@@ -27,13 +27,13 @@ LIFETIME_SECONDS = 30.0
 class ObjectLease:
     """The lease of one lake, for one process."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, name: str = NAME) -> None:
         from aura_lake.outside.s3_environment import s3_settings
         from aura_lake.outside.s3_session import bucket_and_prefix, region_of, session_for
 
         settings = s3_settings(lake.settings.environ)
         self._bucket, prefix = bucket_and_prefix(lake.settings.home)
-        self._key = f"{prefix}/{NAME}".lstrip("/")
+        self._key = f"{prefix}/{name}".lstrip("/")
         session = session_for(settings)
         self._client = session.client(
             "s3", endpoint_url=settings.endpoint_url, region_name=region_of(session, settings)
