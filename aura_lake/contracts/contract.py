@@ -74,6 +74,18 @@ class Feed:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """Two fields whose values some records carry under each other's name.
+
+    A record is one of these where neither value fits its own pattern and each fits the other's; so the patterns
+    alone decide, whenever and however often the record comes."""
+
+    other: str  #: the field that carries this column's value
+    own_pattern: str  #: what values of this column look like
+    other_pattern: str  #: what values of the other field look like
+
+
+@dataclass(frozen=True)
 class Column:
     """One column of a silver table and where its value comes from."""
 
@@ -90,6 +102,9 @@ class Column:
     allowed_values: tuple[str, ...] | None = None
     time_zone: str | None = None  #: of naive timestamps; None: the shop's
     description: str = ""
+    readings: tuple[str, ...] = ()  #: further forms of its values, tried where the type rule breaks (`readings`)
+    respelled: tuple[tuple[str, str], ...] = ()  #: values that are written otherwise here, and what they mean
+    exchange: Exchange | None = None  #: a field it changed places with
 
     @property
     def silver_name(self) -> str:
@@ -146,6 +161,7 @@ class Contract:
     placeholder: str = "__debezium_unavailable_value"  #: cdc: unavailable.value.placeholder
     lsn_fence: int = LSN_FENCE  #: cdc: bytes by which a later change's LSN may be lower
     error_budget: float | None = None  #: share of a day's records in quarantine that blocks
+    aliases: tuple[tuple[str, str], ...] = ()  #: (field, the name it came to have): read for it wherever it stands
     version: str = "1.0.0"
     owner: str | None = None
     description: str = ""

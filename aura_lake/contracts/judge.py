@@ -16,8 +16,9 @@ from aura_lake.cdc.placeholder import placeholder_texts
 from aura_lake.cdc.semantics import from_contract
 from aura_lake.cdc.wire_schema import SchemasOf
 from aura_lake.contracts.cast import cast_field, type_rule
-from aura_lake.contracts.contract import Column, Contract, Feed, Kind, Severity, Shop
+from aura_lake.contracts.contract import Column, Contract, Exchange, Feed, Kind, Severity, Shop
 from aura_lake.contracts.extract import MISSING, Path, kind_column, text_column
+from aura_lake.contracts.readings import read_again, respell
 from aura_lake.contracts.rules import Expression, parse_expression
 from aura_lake.contracts.units import Units, take_apart
 from aura_lake.layouts import CHANGE, JUDGEMENT, POSITION, UTC_MICROS, table_columns
@@ -93,7 +94,8 @@ class Judge:
 
     def _judge_units(self, units: Units, numbered: pl.DataFrame) -> pl.DataFrame:
         where = numbered.select("row", *POSITION, "byte_offset", "landed_at", feed_batch="batch")
-        frame = units.frame.join(where, on="row", how="left", maintain_order="left")
+        frame = under_old_names(units.frame, self.contract.aliases)
+        frame = frame.join(where, on="row", how="left", maintain_order="left")
         is_change = self.contract.kind is Kind.CDC
         bare = frame["op"].is_in(["d", "t"]) if is_change else _falses(frame)
         passes = self._passes_filter(frame) | bare
@@ -198,7 +200,10 @@ class _Judging:
         semantic = next(filter(None, told), None) or from_contract(
             column, self._contract.decimals, is_change=self._is_change
         )
-        cast = cast_field(text, kind, column, semantic, column.time_zone or self._judge.shop.time_zone)
+        time_zone = column.time_zone or self._judge.shop.time_zone
+        text = respell(text, column.respelled)
+        cast = cast_field(text, kind, column, semantic, time_zone)
+        cast = read_again(cast, text, kind, column, time_zone)
         is_key = column.key_position is not None
         judged = ~_falses(text) if is_key else ~self._bare
         self._values[column.name] = cast.values if is_key else cast.values.set(self._bare, None)
@@ -218,6 +223,11 @@ class _Judging:
             absent = kind == MISSING
             text = frame[text_column(path)].zip_with(absent, text)
             kind = frame[kind_column(path)].zip_with(absent, kind)
+        if column.exchange is not None:
+            path = as_path(column.exchange.other)
+            has_moved = is_exchanged(text, frame[text_column(path)], column.exchange)
+            text = frame[text_column(path)].zip_with(has_moved, text)
+            kind = frame[kind_column(path)].zip_with(has_moved, kind)
         return text, kind
 
     def _transformed(self, column: Column) -> tuple[pl.Series, pl.Series, pl.Series | None]:
@@ -315,9 +325,38 @@ def paths_of(contract: Contract) -> list[Path]:
             names.extend(sorted(parse_expression(column.transform).columns))
         else:
             names.extend([column.source or column.name, *column.synonyms])
+            names.extend([column.exchange.other] if column.exchange else [])
     if contract.filter:
         names.extend(sorted(parse_expression(contract.filter).columns))
+    names.extend(also for field, also in contract.aliases if field in names)
     return [as_path(name) for name in dict.fromkeys(names) if name not in POSITION_WORDS]
+
+
+def under_old_names(frame: pl.DataFrame, aliases: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    """The frame with what came under a new name under the old one as well, in the order of the aliases. Where a
+    record carries both, the new one holds: a producer that keeps the old name keeps it empty, or twice the same."""
+    for field, also in reversed(aliases):
+        old, new = as_path(field), as_path(also)
+        if text_column(old) not in frame.columns or text_column(new) not in frame.columns:
+            continue
+        is_there = pl.col(kind_column(new)) != MISSING
+        frame = frame.with_columns(
+            pl.when(is_there).then(name(new)).otherwise(name(old)).alias(name(old))
+            for name in (text_column, kind_column)
+        )
+    return frame
+
+
+def is_exchanged(own: pl.Series, other: pl.Series, exchange: Exchange) -> pl.Series:
+    """Which records carry the values of two fields under each other's name."""
+
+    def fits(text: pl.Series, pattern: str, not_pattern: str) -> pl.Series:
+        it_is = text.str.contains(pattern) & ~text.str.contains(not_pattern)
+        return it_is.fill_null(True)
+
+    moved = fits(own, exchange.other_pattern, exchange.own_pattern)
+    moved &= fits(other, exchange.own_pattern, exchange.other_pattern)
+    return moved & ~(own.is_null() & other.is_null())
 
 
 def as_path(name: str) -> Path:
