@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,17 +12,8 @@ from aura_lake.cli.output import Form, FormOption, complaints, console
 from aura_lake.cli.source_accept import accept
 from aura_lake.cli.source_connect import connect
 from aura_lake.cli.source_epoch import new_epoch
-from aura_lake.cli.source_options import (
-    ConnectorOption,
-    UrlOption,
-    WorkerOption,
-    YesOption,
-    address_of,
-    confirm,
-    names_in,
-    tell,
-    worker,
-)
+from aura_lake.cli.source_options import ConnectorOption, UrlOption, WorkerOption, address_of, names_in, worker
+from aura_lake.cli.source_resnapshot import resnapshot, sweep
 
 if TYPE_CHECKING:
     from aura_lake.source.findings import Finding
@@ -39,6 +29,8 @@ def _source() -> None:
 app.command("connect")(connect)
 app.command("accept")(accept)
 app.command("new-epoch")(new_epoch)
+app.command("resnapshot")(resnapshot)
+app.command("sweep")(sweep)
 
 
 @app.command()
@@ -91,51 +83,6 @@ def _check_before(url: str | None, tables: str | None, environ: Mapping[str, str
         facts = read_database(connection, publication=names.publication, slot=names.slot, signal=signal)
     chosen = choose_tables(facts.tables.values(), names_in(tables), everything=not tables)
     return list(look_at_database(facts, make_plan(facts, chosen, names)))
-
-
-@app.command()
-def resnapshot(
-    table: Annotated[str | None, typer.Argument(help="The table: its name in silver or in the database.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All tables from nothing, with a new slot.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; it stands in the decision.")] = "",
-    who: Annotated[str, typer.Option(help="Who decided it. Default: the user.")] = "",
-    url: UrlOption = None,
-    connector: ConnectorOption = None,
-    connect_url: WorkerOption = None,
-    yes: YesOption = False,
-) -> None:
-    """Read a table again while its changes go on: rows that were missed are repaired.
-
-    --all is for a slot that was lost or made anew. Writes a decision into bronze, so that keys which vanished
-    unseen can be found. Example: [bold]aura source resnapshot orders --reason "rows were missed on Monday"[/bold]
-    """
-    from aura_lake.cli.opening import open_lake
-    from aura_lake.errors import SourceError
-    from aura_lake.source.kept import one_kept
-    from aura_lake.steps.source_resnapshot import begin_anew, prepare
-    from aura_lake.steps.source_resnapshot import resnapshot as ask
-
-    if (table is None) is not everything:
-        raise SourceError("Name one table, or say --all.", fix="aura source resnapshot orders --reason …")
-    lake = open_lake()
-    settings = lake.settings
-    kept = one_kept(settings.shop, connector)
-    address, client = address_of(kept, url, settings.environ), worker(connect_url, settings.environ)
-    who = who or getpass.getuser()
-    why = reason or ("slot lost or made anew" if everything else "asked for")
-    if everything:
-        confirm(f"Stop {kept.name}, make the slot {kept.names.slot} anew, and read every table again?", yes)
-        asked = begin_anew(lake, kept, address, client, who=who, why=why, tell=tell)
-    else:
-        assert table is not None
-        prepared = prepare(lake, kept, address, client, table)
-        for statement in prepared.statements:
-            console().print(f"[dim]-- {statement.purpose}[/dim]\n{statement.sql};", markup=True, soft_wrap=True)
-        confirm(f"Read {prepared.source} again, into {prepared.table}?", yes)
-        asked = [ask(lake, kept, address, client, prepared, who=who, why=why)]
-    for one in asked:
-        console().print(f"[green]asked[/green] {one.source} → {one.table}, request {one.request}")
-    console().print("Its rows arrive as reads: [bold]aura run[/bold] takes them in.")
 
 
 @app.command()

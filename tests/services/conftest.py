@@ -11,5 +11,15 @@ from tests.services.live import (
     live_s3,
     live_stack,
 )
+from tests.services.source_shell import source_shell
 
-__all__ = ["live_connect", "live_kafka", "live_postgres", "live_redis", "live_registry", "live_s3", "live_stack"]
+__all__ = [
+    "live_connect",
+    "live_kafka",
+    "live_postgres",
+    "live_redis",
+    "live_registry",
+    "live_s3",
+    "live_stack",
+    "source_shell",
+]

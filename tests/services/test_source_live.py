@@ -4,51 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from polars.testing import assert_frame_equal
 
-from aura_lake.cli.app import main
 from aura_lake.contracts.contract import Format
 from aura_lake.decisions import decisions
 from aura_lake.lake import Lake
-from aura_lake.outside.kafka_connect import KafkaConnect
 from aura_lake.outside.postgres import read_address
 from aura_lake.outside.postgres_keys import read_keys
-from aura_lake.services.connect import Connect
-from aura_lake.services.kafka import Kafka
-from aura_lake.services.postgres import Postgres
 from aura_lake.services.registry import Registry
 from aura_lake.source.facts import TableName
 from aura_lake.source.silver_keys import keys_as_silver
 from aura_lake.steps.land import land
 from aura_lake.steps.pipeline import refresh_silver
+from tests.services.source_shell import SourceShell
 
 pytestmark = pytest.mark.services
-
-SCHEMA = """
-create type status as enum ('new', 'paid');
-create table users (id bigserial primary key, email text not null unique);
-create table orders (
-    id bigserial primary key, user_id bigint not null references users, status status not null default 'new',
-    total numeric(12, 2), placed_at timestamp(3) not null default '2026-01-02 03:04:05.678', notes text);
-create table events (id bigint, day date, primary key (id, day)) partition by range (day);
-create table events_1 partition of events for values from ('2026-01-01') to ('2026-02-01');
-create table clicks (at timestamptz default now(), who text);
-insert into users (email) values ('a@x.org'), ('b@x.org');
-insert into orders (user_id, total) values (1, 10.50), (2, 0.10);
-insert into events values (1, '2026-01-05');
-insert into clicks (who) values ('a');
-"""
-
-PATIENCE = 90
 
 #: A column of every type that travels, with a value.
 TYPES = {
@@ -88,139 +60,12 @@ TYPES = {
 }
 
 
-@dataclass
-class Shell:
-    """A shop of its own, its database, and the command line on both."""
-
-    name: str
-    url: str
-    connect: KafkaConnect
-    bootstrap: str
-    folder: Path
-    _run: Callable[..., tuple[int, str, str]]
-
-    @property
-    def connector(self) -> str:
-        return f"aura-{self.name.replace('_', '-')}"
-
-    @property
-    def slot(self) -> str:
-        return f"aura_{self.name}"
-
-    def topic(self, table: str) -> str:
-        return f"{self.name}.public.{table}"
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        return self._run(*words)
-
-    def sql(self, statement: str) -> list[tuple[Any, ...]]:
-        """What a statement gives; committed."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    def records(self, topic: str, until: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """The values of a topic from its beginning, read until they are as awaited."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            values = [json.loads(value) for value in self._all(topic)]
-            if until(values):
-                return values
-            time.sleep(0.3)
-        raise AssertionError(f"{topic} after {PATIENCE} s: {self._all(topic)}")
-
-    def raw(self, topic: str, count: int) -> list[bytes]:
-        """So many values of a topic as they are."""
-        deadline = time.monotonic() + PATIENCE
-        while len(values := self._all(topic)) < count:
-            assert time.monotonic() < deadline, f"{len(values)} of {count} values of {topic} after {PATIENCE} s"
-            time.sleep(0.3)
-        return values
-
-    def _all(self, topic: str) -> list[bytes]:
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None, enable_auto_commit=False)
-        try:
-            parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-            if not parts:
-                return []
-            consumer.assign(parts)
-            ends = consumer.end_offsets(parts)
-            consumer.seek_to_beginning()
-            values: list[bytes] = []
-            while any(consumer.position(part) < ends[part] for part in parts):
-                for records in consumer.poll(timeout_ms=500).values():
-                    values += [record.value for record in records if record.value is not None]
-            return values
-        finally:
-            consumer.close()
-
-    def findings(self) -> dict[tuple[str, str], dict[str, str]]:
-        """What `aura source check` says, by subject and check."""
-        _, out, _ = self("source", "check", "--format", "json")
-        return {(row["subject"], row["check"]): row for row in json.loads(out)}
-
-    def refused(self) -> dict[str, str]:
-        """What it refuses: check -> fix."""
-        return {check: row["fix"] for (_, check), row in self.findings().items() if row["level"] == "refuse"}
-
-
-@pytest.fixture(scope="module")
-def databases() -> list[str]:
-    """Names of the databases made so far: each test takes its own."""
-    return []
-
-
 @pytest.fixture
-def aura(
-    live_postgres: Postgres,
-    live_kafka: Kafka,
-    live_connect: Connect,
-    databases: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Iterator[Shell]:
-    """A shell on a fresh database; its connector and slot are gone afterwards."""
-    name = f"live_{len(databases)}"
-    databases.append(name)
-    live_postgres.create_database(name)
-    url = live_postgres.dsn(name)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(SCHEMA)
-    told = {
-        "AURA_PROJECT": str(Path(__file__).parents[2]),
-        "AURA_HOME": str(tmp_path / "lake"),
-        "AURA_SHOP": str(tmp_path / "shop"),
-        "AURA_POSTGRES_URL": url,
-        "AURA_CONNECT_URL": live_connect.url,
-        "KAFKA_BROKERS": live_kafka.bootstrap,
-        "AURA_PII_KEY": "k" * 32,
-    }
-    for key, value in told.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.delenv("AURA_ENV", raising=False)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*words, *(["--prefix", name] if words[:2] == ("source", "connect") else [])])
-        out, err = (" ".join(text.replace("│", " ").split()) for text in capsys.readouterr())
-        return int(ended.value.code or 0), out, err
-
-    client = KafkaConnect(live_connect.url)
-    shell = Shell(name, url, client, live_kafka.bootstrap, tmp_path, run)
-    yield shell
-    if shell.connector in client.names():
-        client.stop(shell.connector)
-        client.delete(shell.connector)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-            "where database = current_database() and not active"
-        )
+def aura(source_shell: SourceShell) -> SourceShell:
+    return source_shell
 
 
-def test_a_sentence_becomes_a_connector_through_which_rows_come(aura: Shell) -> None:
+def test_a_sentence_becomes_a_connector_through_which_rows_come(aura: SourceShell) -> None:
     sentence = "Stream every mutation of the `orders` and `users` tables from PostgreSQL into our bronze lake."
     code, out, err = aura("source", "connect", "postgres", sentence, "--yes")
     assert (code, err.count("refuse")) == (0, 0), out + err
@@ -246,7 +91,7 @@ def test_a_sentence_becomes_a_connector_through_which_rows_come(aura: Shell) -> 
     assert "database.password" not in config or config["database.password"].startswith("${")
 
 
-def test_connecting_again_changes_nothing_and_adds_a_table_with_its_rows(aura: Shell) -> None:
+def test_connecting_again_changes_nothing_and_adds_a_table_with_its_rows(aura: SourceShell) -> None:
     assert aura("source", "connect", "postgres", "--tables", "users", "--yes")[0] == 0
     code, out, _ = aura("source", "connect", "postgres", "--tables", "users", "--yes")
     assert code == 0
@@ -267,7 +112,7 @@ def test_connecting_again_changes_nothing_and_adds_a_table_with_its_rows(aura: S
     assert aura.refused() == {}
 
 
-def test_a_table_is_read_again_and_the_request_is_a_decision(aura: Shell) -> None:
+def test_a_table_is_read_again_and_the_request_is_a_decision(aura: SourceShell) -> None:
     assert aura("source", "connect", "postgres", "--tables", "orders,users", "--yes")[0] == 0
     code, out, err = aura("source", "resnapshot", "orders", "--reason", "rows were missed", "--who", "ann", "--yes")
     assert code == 0, err
@@ -296,33 +141,7 @@ def test_a_table_is_read_again_and_the_request_is_a_decision(aura: Shell) -> Non
     assert (code, "no table 'nix'" in err) == (1, True)
 
 
-def test_case_048_a_slot_lost_behind_the_connectors_back_is_named_and_everything_read_anew(aura: Shell) -> None:
-    assert aura("source", "connect", "postgres", "--tables", "orders,users", "--yes")[0] == 0
-    lake, topic = Lake(), aura.topic("orders")
-    aura.records(topic, lambda values: len(values) == 2)
-    aura.connect.stop(aura.connector)
-    aura.sql(f"select pg_drop_replication_slot('{aura.slot}')")
-    aura.sql("delete from orders where id = 1; insert into orders (user_id, total) values (1, 3)")
-
-    assert aura.refused()["slot"] == "aura source resnapshot --all"
-    aura.sql(f"select pg_create_logical_replication_slot('{aura.slot}', 'pgoutput')")
-    gap = aura.findings()[aura.slot, "gap"]
-    assert (gap["level"], gap["fix"]) == ("refuse", "aura source resnapshot --all")
-    assert "were never read" in gap["says"]
-
-    code, out, err = aura("source", "resnapshot", "--all", "--yes", "--who", "ann")
-    assert code == 0, out + err
-    values = aura.records(topic, lambda values: len(values) == 4)
-    assert sorted(v["after"]["id"] for v in values if v["op"] == "r") == [1, 2, 2, 3]
-    assert aura.refused() == {}
-    told = {(d.facts["table"], d.facts["how"]) for d in decisions(lake, "resnapshot")}
-    assert told == {("raw_orders", "initial"), ("raw_users", "initial")}
-    # What was written in the gap streams on, and row 1, which vanished in it, is not among the reads.
-    aura.sql("insert into orders (user_id, total) values (1, 4)")
-    aura.records(topic, lambda values: any(v["op"] == "c" and v["after"]["id"] == 4 for v in values))
-
-
-def test_a_stopped_connector_is_told_and_started_again(aura: Shell) -> None:
+def test_a_stopped_connector_is_told_and_started_again(aura: SourceShell) -> None:
     assert aura("source", "connect", "postgres", "--tables", "users", "--yes")[0] == 0
     aura.connect.stop(aura.connector)
 
@@ -332,7 +151,7 @@ def test_a_stopped_connector_is_told_and_started_again(aura: Shell) -> None:
     assert aura.refused() == {}
 
 
-def test_a_connector_that_cannot_be_made_leaves_no_slot_behind(aura: Shell) -> None:
+def test_a_connector_that_cannot_be_made_leaves_no_slot_behind(aura: SourceShell) -> None:
     code, _, err = aura("source", "connect", "postgres", "--tables", "users", "--yes", "--database-host", "127.0.0.1:1")
     assert code == 1
     assert "Kafka Connect refuses the configuration" in err
@@ -340,7 +159,7 @@ def test_a_connector_that_cannot_be_made_leaves_no_slot_behind(aura: Shell) -> N
     assert aura.sql("select count(*) from pg_replication_slots where database = current_database()") == [(0,)]
 
 
-def test_every_type_arrives_in_silver_as_the_draft_says(aura: Shell) -> None:
+def test_every_type_arrives_in_silver_as_the_draft_says(aura: SourceShell) -> None:
     names, values = ", ".join(one.split()[0] for one in TYPES), ", ".join(TYPES.values())
     aura.sql("create type mood as enum ('sad', 'it''s ok'); create domain email as text check (value ~ '@')")
     aura.sql(
@@ -384,7 +203,7 @@ def test_every_type_arrives_in_silver_as_the_draft_says(aura: Shell) -> None:
     assert_frame_equal(silver.sort("id"), lake.table("types").select("id").collect().sort("id"))
 
 
-def test_a_connector_that_writes_avro_is_made_and_drafted(aura: Shell, live_registry: Registry) -> None:
+def test_a_connector_that_writes_avro_is_made_and_drafted(aura: SourceShell, live_registry: Registry) -> None:
     code, out, err = aura("source", "connect", "postgres", "--tables", "orders", "--avro", live_registry.url, "--yes")
     assert code == 0, out + err
 
