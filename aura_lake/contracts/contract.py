@@ -59,6 +59,7 @@ class Feed:
     topics: tuple[str, ...] = ()  #: Kafka only: names; one that begins with ^ is a regular expression
     registry: str | None = None  #: Kafka only: URL of the schema registry that framed values name
     decimals: str | None = None  #: changes only: Debezium's decimal.handling.mode here, where not the table's
+    notifications: str | None = None  #: S3 only: URL of the SQS queue that hears of its objects
     description: str = ""
     owner: str | None = None
 
@@ -182,6 +183,16 @@ class Contract:
 
 
 @dataclass(frozen=True)
+class Discovery:
+    """What is done about topics and prefixes that no contract names."""
+
+    is_on: bool = True  #: they are noticed at all
+    lands: bool = True  #: they land raw in bronze until somebody decides
+    topics: str | None = None  #: regular expression that a topic has to match as a whole; None: any
+    roots: tuple[str, ...] = ()  #: folders and prefixes to look under, beside those that the feeds share
+
+
+@dataclass(frozen=True)
 class Shop:
     """A folder of contracts and what holds for all of them."""
 
@@ -193,6 +204,7 @@ class Shop:
     currency: str | None = None
     allowed_lateness_hours: float = 72.0
     owners: dict[str, str] = field(default_factory=dict)
+    discovery: Discovery = Discovery()
 
     def readers(self, feed: str) -> tuple[Contract, ...]:
         """The contracts that read `feed`, by table name."""

@@ -47,6 +47,7 @@ SERVER: Mapping[str, Meaning] = {
     "decimals": Meaning(
         "precise, string or double", "cdc: Debezium's decimal.handling.mode here; default: the table's"
     ),
+    "notifications": Meaning("URL", "S3: the SQS queue that hears of new objects, so that they are listed sooner"),
 }
 
 #: Debezium's values of decimal.handling.mode.

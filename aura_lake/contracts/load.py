@@ -7,13 +7,14 @@ anything runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from aura_lake.contracts.columns import is_time_zone
-from aura_lake.contracts.contract import Contract, Feed, Kind, Shop
+from aura_lake.contracts.contract import Contract, Discovery, Feed, Kind, Shop
+from aura_lake.contracts.discovery import read_discovery
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import commerce_model
 from aura_lake.contracts.odcs import check_standard
@@ -25,13 +26,17 @@ from aura_lake.errors import ContractError
 
 SHOP_FILE = "shop.yaml"
 CONTRACT_ENDINGS = (".odcs.yaml", ".odcs.yml")
-_SHOP_KEYS = ("id", "timeZone", "currency", "allowedLatenessHours", "owners", "description")
+_SHOP_KEYS = ("id", "timeZone", "currency", "allowedLatenessHours", "owners", "discovery", "description")
 _SHOP_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
-def load_shop(path: Path, environment: str, environ: Mapping[str, str], *, verify: bool = True) -> Shop:
+def load_shop(
+    path: Path, environment: str, environ: Mapping[str, str], *, verify: bool = True, also: Sequence[Path] = ()
+) -> Shop:
     """The shop in the folder `path`, with the servers of `environment`.
+
+    `also`: contracts that lie elsewhere, read as if they lay in the folder (drafts, before they are moved there).
 
     `environ` is what `${VAR}` in a server's location is expanded in. `verify=False` leaves
     out ODCS's JSON Schema and the typing of expressions (half a second, mostly imports), for
@@ -42,7 +47,7 @@ def load_shop(path: Path, environment: str, environ: Mapping[str, str], *, verif
     problems = Problems()
     settings = _read_settings(path, problems)
     reading = _Reading(path, environment, environ, problems, settings, verify)
-    for file in _contract_files(path, problems):
+    for file in (*_contract_files(path, problems), *also):
         reading.read(file)
     reading.check_references()
     problems.raise_if_any(f"the shop {path}")
@@ -55,6 +60,7 @@ def load_shop(path: Path, environment: str, environ: Mapping[str, str], *, verif
         currency=settings["currency"],
         allowed_lateness_hours=settings["lateness"],
         owners=settings["owners"],
+        discovery=settings["discovery"],
     )
 
 
@@ -104,6 +110,7 @@ def _read_settings(path: Path, problems: Problems) -> dict[str, Any]:
         "currency": None,
         "lateness": 72.0,
         "owners": {},
+        "discovery": Discovery(),
     }
     file = path / SHOP_FILE
     if not file.exists():
@@ -121,6 +128,7 @@ def _read_settings(path: Path, problems: Problems) -> dict[str, Any]:
     settings["currency"] = _shop_currency(shop)
     settings["lateness"] = _shop_lateness(shop)
     settings["owners"] = _shop_owners(shop)
+    settings["discovery"] = read_discovery(shop, path)
     return settings
 
 
@@ -291,6 +299,7 @@ class _Reading:
 
 
 def _differences(one: Feed, other: Feed) -> str:
-    names = ("location", "format", "delimiter", "endpoint_url", "layout", "include", "topics", "registry", "decimals")
+    names = ("location", "format", "delimiter", "endpoint_url", "layout", "include", "topics", "registry")
+    names += ("decimals", "notifications")
     pairs = [(name, getattr(one, name), getattr(other, name)) for name in names]
     return "; ".join(f"{name} {mine}, the other {its}" for name, mine, its in pairs if mine != its)

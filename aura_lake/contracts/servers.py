@@ -17,6 +17,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TYPES = ("local", "s3", "kafka")
 #: What Kafka accepts as a topic's name.
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_QUEUE = re.compile(r"https?://[^/\s]+/[^/\s]+/[^/\s]+")
 _SUFFIXES = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
 
 
@@ -64,6 +65,7 @@ def _definition(feed: Feed) -> tuple[object, ...]:
         feed.topics,
         feed.registry,
         feed.decimals,
+        feed.notifications,
     )
 
 
@@ -99,6 +101,8 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
     for foreign in ("topics", "registry"):
         if foreign in custom:
             custom.problem(foreign, f"{foreign!r} means nothing for a server of type {kind!r}.", "Make it kafka.")
+    if "notifications" in custom and kind != "s3":
+        custom.problem("notifications", "only buckets notify a queue.", "Take it out, or make the server's type s3.")
     include = custom.text("include")
     endpoint = server.text("endpointUrl")
     return Feed(
@@ -110,8 +114,23 @@ def _read_feed(server: Element, shop: Path, environ: Mapping[str, str]) -> Feed 
         layout=custom.text("layout"),
         include=include,
         decimals=custom.choice("decimals", DECIMALS),
+        notifications=_queue(server, custom, environ),
         description=server.text("description") or "",
     )
+
+
+def _queue(server: Element, custom: CustomProperties, environ: Mapping[str, str]) -> str | None:
+    """The URL of the queue that hears of new objects, as SQS gives it."""
+    written = custom.text("notifications")
+    url = _expand(server, "customProperties", written, environ) if written else None
+    if url is not None and not _QUEUE.fullmatch(url):
+        custom.problem(
+            "notifications",
+            f"{url!r} is not the URL of a queue.",
+            "Write it as SQS shows it: https://sqs.<region>.amazonaws.com/<account>/<queue>.",
+        )
+        return None
+    return url
 
 
 def _read_topics(server: Element, name: str, environ: Mapping[str, str]) -> Feed | None:
@@ -121,7 +140,7 @@ def _read_topics(server: Element, name: str, environ: Mapping[str, str]) -> Feed
         return None
     brokers = _expand(server, "host", host, environ)
     custom = CustomProperties(server, SERVER)
-    for foreign in ("layout", "include", "delimiter"):
+    for foreign in ("layout", "include", "delimiter", "notifications"):
         if foreign in custom:
             custom.problem(foreign, f"{foreign!r} means nothing for topics.", "Take it out.")
     topics = custom.texts("topics")
