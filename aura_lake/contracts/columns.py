@@ -131,6 +131,17 @@ def _read_column(element: Element, model: Mapping[str, Column]) -> Column | None
     )
 
 
+def type_of(logical_type: str, physical_type: str | None) -> pl.DataType | None:
+    """The type in silver of a logicalType, and of a number's physicalType; None where there is none."""
+    if logical_type != "number":
+        return _TYPES.get(logical_type)
+    exact = _EXACT.fullmatch((physical_type or "").strip())
+    if exact is None:
+        return DEFAULT_NUMBER if physical_type is None else None
+    digits, scale = int(exact.group(1)), int(exact.group(2) or 0)
+    return pl.Decimal(digits, scale) if 1 <= digits <= 38 and scale <= digits else None
+
+
 def _types(element: Element, name: str, modelled: Column | None) -> tuple[str, pl.DataType]:
     given = element.text("logicalType")
     if modelled is not None:

@@ -44,9 +44,14 @@ RESERVED_COLUMNS = frozenset(
 _SUFFIXES = ("_log", "_history", "_quarantine", "_restatements")
 
 
+def is_name(name: str) -> bool:
+    """Whether `name` may name a table, column or feed."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(element: Element, key: str, name: str, what: str) -> bool:
     """Whether `name` may name a table, column or feed; a problem is noted where not."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return True
     element.problem(
         f"{name!r} cannot name a {what}.",

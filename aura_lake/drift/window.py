@@ -1,0 +1,171 @@
+"""What a stretch of a feed holds, field by field: records before, records after, and the field's values in each.
+
+Values stand as keyed hashes and shapes; texts are kept, in memory alone and to try a reading on, of fields that
+no contract calls personal. Nothing of a window is ever written down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from aura_lake.drift.reads import ELEMENT
+from aura_lake.drift.shapes import canonical, number, shape
+
+#: Fields beyond this many are not looked at.
+MOST_FIELDS = 400
+
+#: Values are nested at most so deep.
+DEEPEST = 6
+
+#: Longer texts are compared by their beginning.
+TEXT = 200
+
+
+class Digits(str):
+    """A JSON number by its digits."""
+
+    __slots__ = ()
+
+
+def load(text: str | bytes) -> Any:
+    """A JSON value, numbers by their digits; None where it is none."""
+    try:
+        return json.loads(text, parse_float=Digits, parse_int=Digits, parse_constant=Digits)
+    except (ValueError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a field. `value`: a hash that tells equal ones, within this process; null where it is null."""
+
+    kind: str
+    value: int | None
+    shape: str
+    number: float | None = None
+    text: str | None = None
+
+    @property
+    def is_null(self) -> bool:
+        """Whether the field was there and empty."""
+        return self.value is None
+
+
+NULL = Cell("null", None, "null")
+
+
+@dataclass
+class FieldSeen:
+    """One field: its cell in each record that carries it, by the record's number."""
+
+    path: str
+    cells: dict[int, Cell] = field(default_factory=dict)
+
+    def between(self, first: int, last: int) -> dict[int, Cell]:
+        """The cells of the records [first, last)."""
+        return {row: cell for row, cell in self.cells.items() if first <= row < last}
+
+    def told(self, rows: Collection[int] | range) -> list[Cell]:
+        """The cells that are not null, of these records, in order."""
+        found = ((row, self.cells.get(row)) for row in rows)
+        return [cell for _, cell in found if cell is not None and cell.value is not None]
+
+
+@dataclass
+class Window:
+    """`rows` records in the order in which their producer wrote them; those before number `split` are known to be
+    as the feed always was (None: nobody knows, they are all new)."""
+
+    rows: int
+    split: int | None
+    fields: dict[str, FieldSeen]
+    batches: Sequence[int] = ()  #: the bronze batch of each record
+
+    @cached_property
+    def begins(self) -> int:
+        """The number of the first record that may be another: where the first new field or type comes up, but not
+        in the first tenth, and at the latest in the middle."""
+        if self.split is not None:
+            return self.split
+        least, most = max(self.rows // 10, min(30, self.rows // 2)), self.rows // 2
+        first = most
+        for seen in self.fields.values():
+            kinds: dict[str, list[int]] = {}
+            for row, cell in seen.cells.items():
+                if not cell.is_null:
+                    kinds.setdefault(_group(cell.kind), []).append(row)
+            first = min([first, *(min(rows) for rows in kinds.values() if min(rows) >= least and len(rows) >= 5)])
+        return max(least, first)
+
+    @property
+    def before(self) -> range:
+        """The records before."""
+        return range(self.begins)
+
+    @property
+    def after(self) -> range:
+        """The records after."""
+        return range(self.begins, self.rows)
+
+
+def _group(kind: str) -> str:
+    return "number" if kind == "integer" else kind
+
+
+def window_of(
+    records: Sequence[Mapping[str, Any]],
+    split: int | None,
+    *,
+    personal: Collection[str] = (),
+    arrays: Collection[str] = (),
+    has_types: bool = True,
+    batches: Sequence[int] = (),
+) -> Window:
+    """The window of these records.
+
+    In: records as `load` reads them, or rows of text where the format has no types (`has_types`; "" is null).
+    `personal`: paths whose texts are not kept; `arrays`: paths of arrays whose elements are records.
+    """
+    fields: dict[str, FieldSeen] = {}
+    hidden = frozenset(personal)
+    for row, record in enumerate(records):
+        for path, value in _leaves(record, "", frozenset(arrays), 0):
+            seen = fields.get(path)
+            if seen is None:
+                if len(fields) >= MOST_FIELDS:
+                    continue
+                seen = fields[path] = FieldSeen(path)
+            seen.cells[row] = _cell(value, has_types=has_types, is_hidden=path in hidden)
+    return Window(len(records), split, fields, batches)
+
+
+def _leaves(value: Any, path: str, arrays: frozenset[str], depth: int) -> Iterator[tuple[str, Any]]:
+    """The values of a record with their paths; an object is its members, an array is one value."""
+    if isinstance(value, dict) and value and depth < DEEPEST:
+        for name, member in value.items():
+            yield from _leaves(member, f"{path}.{name}" if path else name, arrays, depth + 1)
+    elif isinstance(value, list) and path in arrays:
+        for element in value[:1]:  # the elements of an array change together
+            yield from _leaves(element, f"{path}{ELEMENT}", arrays, depth + 1)
+    elif path:
+        yield path, value
+
+
+def _cell(value: Any, *, has_types: bool, is_hidden: bool) -> Cell:
+    if value is None or (not has_types and value == ""):
+        return NULL
+    if isinstance(value, bool):
+        kind, text = "boolean", "true" if value else "false"
+    elif isinstance(value, Digits) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        text = str(value)
+        kind = "integer" if text.lstrip("-").isdigit() else "number"
+    elif isinstance(value, str):
+        kind, text = "string" if has_types else "text", value
+    else:
+        kind, text = "array" if isinstance(value, list) else "object", json.dumps(value)
+    short = text[:TEXT]
+    return Cell(kind, hash(canonical(short)), shape(short), number(short), None if is_hidden else short)
