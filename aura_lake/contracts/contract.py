@@ -204,6 +204,7 @@ class Shop:
     currency: str | None = None
     allowed_lateness_hours: float = 72.0
     owners: dict[str, str] = field(default_factory=dict)
+    approvers: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: by table, feed, owner, or `default`
     discovery: Discovery = Discovery()
 
     def readers(self, feed: str) -> tuple[Contract, ...]:

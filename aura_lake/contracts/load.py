@@ -26,7 +26,7 @@ from aura_lake.errors import ContractError
 
 SHOP_FILE = "shop.yaml"
 CONTRACT_ENDINGS = (".odcs.yaml", ".odcs.yml")
-_SHOP_KEYS = ("id", "timeZone", "currency", "allowedLatenessHours", "owners", "discovery", "description")
+_SHOP_KEYS = ("id", "timeZone", "currency", "allowedLatenessHours", "owners", "approvers", "discovery", "description")
 _SHOP_ID = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -60,6 +60,7 @@ def load_shop(
         currency=settings["currency"],
         allowed_lateness_hours=settings["lateness"],
         owners=settings["owners"],
+        approvers=settings["approvers"],
         discovery=settings["discovery"],
     )
 
@@ -110,6 +111,7 @@ def _read_settings(path: Path, problems: Problems) -> dict[str, Any]:
         "currency": None,
         "lateness": 72.0,
         "owners": {},
+        "approvers": {},
         "discovery": Discovery(),
     }
     file = path / SHOP_FILE
@@ -128,6 +130,7 @@ def _read_settings(path: Path, problems: Problems) -> dict[str, Any]:
     settings["currency"] = _shop_currency(shop)
     settings["lateness"] = _shop_lateness(shop)
     settings["owners"] = _shop_owners(shop)
+    settings["approvers"] = _shop_approvers(shop)
     settings["discovery"] = read_discovery(shop, path)
     return settings
 
@@ -182,6 +185,17 @@ def _shop_owners(shop: Element) -> dict[str, str]:
                     key=name,
                 )
             found[name] = owner
+    return found
+
+
+def _shop_approvers(shop: Element) -> dict[str, tuple[str, ...]]:
+    approvers = shop.child("approvers")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, people in approvers.value.items() if approvers else ():
+        if isinstance(people, list) and people and all(isinstance(p, str) and p.strip() for p in people):
+            found[name] = tuple(people)
+        elif approvers is not None:
+            approvers.problem(f"the approvers of {name!r} are no list of people.", "Write e.g. [U061F7AUR].", key=name)
     return found
 
 

@@ -70,15 +70,12 @@ class Incident:
 
     def seen_again(self, cause: Cause, now: datetime) -> Incident:
         """The incident with what is known of its cause now. An event counts once."""
+        since = min(self.cause.first_seen_at, cause.first_seen_at)
         if not cause.event:
-            return replace(self, cause=cause, seen_at=now, looks=self.looks + 1)
+            return replace(self, cause=replace(cause, first_seen_at=since), seen_at=now, looks=self.looks + 1)
         if cause.event in self.events:
             return self
-        whole = replace(
-            cause,
-            count=self.cause.count + cause.count,
-            first_seen_at=min(self.cause.first_seen_at, cause.first_seen_at),
-        )
+        whole = replace(cause, count=self.cause.count + cause.count, first_seen_at=since)
         events = (*self.events, cause.event)[-KEPT_EVENTS:]
         return replace(self, cause=whole, seen_at=now, looks=self.looks + 1, events=events)
 

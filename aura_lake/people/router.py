@@ -143,9 +143,9 @@ def _open_again(incident: Incident, now: datetime) -> Incident:
         sink: Notice(triggered_at=notice.triggered_at) if notice.told is Action.RESOLVE else notice
         for sink, notice in incident.notices.items()
     }
-    empty = replace(incident.cause, count=0) if incident.cause.event else incident.cause
+    again = replace(incident.cause, count=0 if incident.cause.event else incident.cause.count, first_seen_at=now)
     return replace(
-        incident, cause=empty, state=State.OPEN, opened_at=now, looks=0, by="", resolved_at=None, notices=notices
+        incident, cause=again, state=State.OPEN, opened_at=now, looks=0, by="", resolved_at=None, notices=notices
     )
 
 

@@ -21,6 +21,7 @@ from aura_lake.people.policy import Policy, wait_after
 from aura_lake.people.router import Incidents, acknowledge, due, resolve, snooze, take_in
 from aura_lake.people.sink import Sink
 from aura_lake.steps.alert_sinks import alert_settings, sinks_of
+from aura_lake.steps.heartbeats import leave
 
 #: The document of incidents, and the lease of whoever writes it.
 INCIDENTS, LEASE = "alerts/incidents.json", "alerts/telling.lease"
@@ -55,17 +56,19 @@ def tell_people(
     sinks: Sequence[Sink] | None = None,
     policy: Policy | None = None,
     patience: float = PATIENCE_SECONDS,
+    wait_seconds: float = 2.0,
 ) -> Told:
     """Take a look in, and tell what is due; by default the sinks and the policy of the settings.
 
-    Never raises for a sink that is away: what it was to be told is kept. Where another process tells just now,
-    nothing is done: the next look finds the same."""
+    Never raises for a sink that is away: what it was to be told is kept. Where another process tells for
+    longer than `wait_seconds`, nothing is done: the next look finds the same. Events are told once only: give them
+    WAIT_SECONDS."""
     if sinks is None or policy is None:
         settings = alert_settings(lake)
         sinks, policy = (sinks_of(lake, settings) if sinks is None else sinks), policy or settings.policy
     now = now or datetime.now(UTC)
     try:
-        with ApplyLease(lake, name=LEASE, work="tells people about", wait_seconds=2.0):
+        with ApplyLease(lake, name=LEASE, work="tells people about", wait_seconds=wait_seconds):
             before = read_incidents(lake)
             after = take_in(before, look, now)
             write_incidents(lake, after)
@@ -119,9 +122,12 @@ def acknowledge_incident(lake: Lake, key: str, by: str) -> Incident:
 
 
 def resolve_incident(lake: Lake, key: str, by: str) -> Incident:
-    """Somebody says that it is over; quiet until it is gone."""
+    """Somebody says that it is over; quiet until it is gone. Who was silent is no longer expected."""
     now = datetime.now(UTC)
-    return change_incident(lake, key, lambda incident: resolve(incident, by, now))
+    done = change_incident(lake, key, lambda incident: resolve(incident, by, now))
+    if done.cause.kind == "silent":
+        leave(lake, done.cause.place)
+    return done
 
 
 def snooze_incident(lake: Lake, key: str, by: str, length: timedelta) -> Incident:
