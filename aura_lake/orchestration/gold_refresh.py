@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aura_lake.delta.documents import read_document
-from aura_lake.layouts import is_folded
 from aura_lake.orchestration.gold_models import GoldModels
 from aura_lake.orchestration.kept import keep, read_kept
 from aura_lake.orchestration.manifest import fingerprint
@@ -15,7 +16,7 @@ from aura_lake.orchestration.telling import Telling
 from aura_lake.orchestration.workbench import Workbench
 from aura_lake.steps.blocks import blocked_tables
 from aura_lake.steps.load import load
-from aura_lake.steps.publish import MANIFEST, publish
+from aura_lake.steps.publish import MANIFEST, publish, silver_versions
 from aura_lake.warehouse.dbt_runner import TestResult
 from aura_lake.warehouse.tables import LOADED, source_tables, table_specs
 from aura_lake.warehouse.warehouse import Warehouse
@@ -35,19 +36,27 @@ class GoldRefresh:
     published_at: str | None = None
 
 
-def refresh_gold(bench: Workbench, models: GoldModels, voice: Telling) -> GoldRefresh:
-    """Load every table that is not held back, then build, test and publish what is not below a held one."""
+def refresh_gold(
+    bench: Workbench, models: GoldModels, voice: Telling, silver: AbstractContextManager[Any] | None = None
+) -> GoldRefresh:
+    """Load every table that is not held back, then build, test and publish what is not below a held one.
+
+    `silver` is entered while silver is read, by a process that writes it meanwhile: what is shown belongs together.
+    """
     lake = bench.lake
-    blocked = blocked_tables(lake)
-    for table, reason in blocked.items():
-        voice.say("held", f"{table} is not published: {reason}", table=table)
     with bench.warehouse() as warehouse:
         warehouse.prepare(table_specs())
-        loaded = [_load(bench, warehouse, name, voice) for name in LOADED if not blocked.keys() & source_tables(name)]
-        if not any(loaded) and _is_current(bench, models, warehouse, blocked):
+        with silver or nullcontext():
+            blocked = blocked_tables(lake)
+            free = [name for name in LOADED if not blocked.keys() & source_tables(name)]
+            loaded = [_load(bench, warehouse, name, voice) for name in free]
+            showing = silver_versions(lake, blocked)
+        for table, reason in blocked.items():
+            voice.say("held", f"{table} is not published: {reason}", table=table)
+        if not any(loaded) and _is_current(bench, models, warehouse, blocked, showing):
             voice.done("nothing new")
             return GoldRefresh(False, _held_models(models, blocked), blocked, published_at=_published_at(bench))
-        done = publish(lake, warehouse, bench.gold, held=blocked)
+        done = publish(lake, warehouse, bench.gold, held=blocked, showing=showing)
     held = _held_models(models, blocked)
     for test in done.build.failed_tests:
         voice.say("held", f"gold is not published: the test {test.name} fails in {test.failures} rows.", table="gold")
@@ -87,7 +96,13 @@ def _held_models(models: GoldModels, blocked: Mapping[str, str]) -> dict[str, st
     return held
 
 
-def _is_current(bench: Workbench, models: GoldModels, warehouse: Warehouse, blocked: Mapping[str, str]) -> bool:
+def _is_current(
+    bench: Workbench,
+    models: GoldModels,
+    warehouse: Warehouse,
+    blocked: Mapping[str, str],
+    showing: Mapping[str, int],
+) -> bool:
     """Whether what people see is what a build would give: every model has read every load, all that changed
     is published, the manifest names the tables as they are, and the dbt project is the one that built them."""
     if read_kept(_mark_file(bench)).get("fingerprint") != fingerprint(bench):
@@ -98,12 +113,7 @@ def _is_current(bench: Workbench, models: GoldModels, warehouse: Warehouse, bloc
         return False
     document = read_document(bench.lake, MANIFEST) or {}
     pinned = document.get("tables", {})
-    now = {f"silver.{n}_log": bench.lake.log(c).version for n, c in bench.shop.contracts.items() if n not in blocked}
-    for name, contract in bench.shop.contracts.items():
-        if name not in blocked and is_folded(contract):
-            now[f"silver.{name}"] = bench.lake.current(contract).version
-            now[f"silver.{name}_history"] = bench.lake.history(contract).version
-    return document.get("held") == dict(blocked) and all(pinned.get(name) == at for name, at in now.items())
+    return document.get("held") == dict(blocked) and all(pinned.get(name) == at for name, at in showing.items())
 
 
 def _published_at(bench: Workbench) -> str | None:

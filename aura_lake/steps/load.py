@@ -6,6 +6,8 @@ touched keys. A table whose publication is held is not loaded, and stays at its 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from aura_lake.contracts.contract import Contract
@@ -14,7 +16,8 @@ from aura_lake.delta.watermarks import ATTRIBUTION, LOG, REWRITTEN
 from aura_lake.lake import Lake
 from aura_lake.layouts import TOUCHPOINTS
 from aura_lake.steps.attribute import with_columns
-from aura_lake.steps.fold import versions
+from aura_lake.steps.fold import versions_in
+from aura_lake.steps.placement import UNKNOWN_PERIOD, buckets_of
 from aura_lake.warehouse.tables import LOADED, columns_of, source_tables
 from aura_lake.warehouse.warehouse import NEVER, LoadReport, TableSpec, Warehouse
 
@@ -30,18 +33,24 @@ def load(lake: Lake, warehouse: Warehouse, name: str) -> LoadReport | None:
         warehouse.reset(spec)  # rows may have gone without a trace in the log
         read_to = NEVER
     if name == "order_touchpoints":
-        goal, rows, touched = _touchpoints(lake, read_to)
+        fresh = _touchpoints(lake, read_to)
     else:
-        goal, rows, touched = _folded(lake, lake.contract(source_tables(name)[0]), name, read_to)
-    if goal <= read_to:
+        fresh = _folded(lake, lake.contract(source_tables(name)[0]), name, read_to)
+    if fresh.goal <= read_to:
         return None
-    rows = with_columns(rows, columns_of(name))
-    if read_to != NEVER:
-        rows = rows.join(touched.lazy(), on=list(LOADED[name]), how="semi")
-    table = rows.collect()
-    if read_to == NEVER:
-        touched = touched.clear()
-    return warehouse.load(spec, table.to_arrow(), touched.to_arrow(), read_to, goal)
+    table = with_columns(fresh.rows, columns_of(name)).collect()
+    touched = fresh.touched.clear() if read_to == NEVER else fresh.touched
+    return warehouse.load(spec, table.to_arrow(), touched.to_arrow(), read_to, fresh.goal)
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """The batch a silver table stands at, the keys that changed since the warehouse read it, and the rows these
+    keys have now; all rows where it never did."""
+
+    goal: int
+    rows: pl.LazyFrame
+    touched: pl.DataFrame
 
 
 def _was_rewritten(lake: Lake, contract: Contract, read_to: int) -> bool:
@@ -49,35 +58,62 @@ def _was_rewritten(lake: Lake, contract: Contract, read_to: int) -> bool:
     return NEVER < read_to < lake.log(contract).watermark(REWRITTEN) <= lake.current(contract).watermark(LOG)
 
 
-def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFrame]:
-    """(batch the state stands at, its rows, keys that changed since `read_to`)."""
+def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> _Fresh:
+    key = list(contract.key)
     current, history = lake.current(contract), lake.history(contract)
     goal = current.watermark(LOG)
     columns = list(columns_of(source_tables(name)[0]))
     there = [column for column in columns if column in history.layout.columns]
-    rows = versions(history, there) if name.endswith("_history") else current.scan().select(there)
-    return goal, rows, _touched_keys(lake.log(contract), history, contract, read_to, goal)
+    is_history = name.endswith("_history")
+    if read_to == NEVER or goal <= read_to:
+        rows = versions_in(history.scan(), there) if is_history else current.scan().select(there)
+        return _Fresh(goal, rows, pl.DataFrame(schema=dict.fromkeys(key, pl.String())))
+    changes = _changes(lake.log(contract), contract, read_to, goal)
+    if (changes["outcome"] == "truncate").any():
+        standing = history.scan().select(key).unique().collect()
+        touched = pl.concat([changes.select(key), standing]).drop_nulls().unique()
+        state = history.scan() if is_history else current.scan()
+    else:
+        changes = changes.drop_nulls(key)
+        touched = changes.select(key).unique()
+        state = _partitions(history if is_history else current, changes, contract)
+    rows = versions_in(state, there) if is_history else state.select(there)
+    return _Fresh(goal, rows.join(touched.lazy(), on=key, how="semi"), touched)
 
 
-def _touched_keys(log: LakeTable, history: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.DataFrame:
-    """The keys of the log rows in (read_to, goal]; every key there is where a truncate is among them."""
-    key = list(contract.key)
-    if goal <= read_to:
-        return pl.DataFrame(schema={name: pl.String() for name in key})
+def _changes(log: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.DataFrame:
+    """Key, outcome and creation time of the log rows in (read_to, goal] that changed something."""
     fresh = log.scan().filter(
         pl.col("log_batch").is_between(read_to + 1, goal)
         & (pl.col("outcome").is_in(["valid", "truncate"]) | (pl.col("judgement") > 0))
     )
-    narrow = fresh.select(*key, "outcome").collect()
-    if (narrow["outcome"] == "truncate").any():
-        standing = history.scan().select(key).unique().collect()
-        return pl.concat([narrow.select(key), standing]).drop_nulls().unique()
-    return narrow.select(key).drop_nulls().unique()
+    period = [contract.period] if contract.period else []
+    return fresh.select(dict.fromkeys([*contract.key, "outcome", *period])).collect()
 
 
-def _touchpoints(lake: Lake, read_to: int) -> tuple[int, pl.LazyFrame, pl.DataFrame]:
+def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> pl.LazyFrame:
+    """The partitions of a state in which the changed keys stand, so that a large table is not read for a few rows.
+
+    Most stand where their changes tell. A delete tells no creation time: keys that are not there are looked for
+    everywhere, by their key columns alone.
+    """
+    key = list(contract.key)
+    keys = changes.select(key).unique().lazy()
+    places = state.scan().select(*key, "_bucket")
+    near = [*buckets_of(changes, contract).unique().to_list(), UNKNOWN_PERIOD]
+    found = places.filter(pl.col("_bucket").is_in(near)).join(keys, on=key, how="semi").unique().collect()
+    if contract.period:
+        elsewhere = keys.join(found.lazy(), on=key, how="anti").collect()
+        if not elsewhere.is_empty():
+            found = pl.concat([found, places.join(elsewhere.lazy(), on=key, how="semi").unique().collect()])
+    return state.scan().filter(pl.col("_bucket").is_in(found["_bucket"].unique().to_list()))
+
+
+def _touchpoints(lake: Lake, read_to: int) -> _Fresh:
     table = lake.touchpoints()
     fresh = table.scan().filter(pl.col("attribution_batch") > read_to)
     touched = fresh.select("order_id").unique().collect()
     rows = table.scan().filter(pl.col("_state") == "current").select(n for n in TOUCHPOINTS.columns if n[0] != "_")
-    return table.watermark(ATTRIBUTION), rows, touched
+    if read_to != NEVER:
+        rows = rows.join(touched.lazy(), on="order_id", how="semi")
+    return _Fresh(table.watermark(ATTRIBUTION), rows, touched)

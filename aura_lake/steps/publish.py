@@ -42,14 +42,36 @@ class PublishReport:
     seconds: float = 0.0
 
 
+def silver_versions(lake: Lake, held: Collection[str]) -> dict[str, int]:
+    """The versions of the silver tables that are not held back, by the names the manifest gives them."""
+    found = {}
+    for name, contract in lake.shop.contracts.items():
+        if name in held:
+            continue
+        found[f"silver.{name}_log"] = lake.log(contract).version
+        if is_folded(contract):
+            found[f"silver.{name}"] = lake.current(contract).version
+            found[f"silver.{name}_history"] = lake.history(contract).version
+    if not set(held) & set(source_tables("order_touchpoints")) and lake.touchpoints().exists:
+        found["silver.order_touchpoints"] = lake.touchpoints().version
+    return found
+
+
 def publish(
-    lake: Lake, warehouse: Warehouse, gold: DbtGold, *, held: Mapping[str, str], full_refresh: bool = False
+    lake: Lake,
+    warehouse: Warehouse,
+    gold: DbtGold,
+    *,
+    held: Mapping[str, str],
+    full_refresh: bool = False,
+    showing: Mapping[str, int] | None = None,
 ) -> PublishReport:
     """Build, test and show every model that no held table stands above.
 
-    `held`: tables whose publication is held back, with the reason. Raises WarehouseError where a model
-    cannot be built. Models whose tests fail stay as they were published, and the others too: they would
-    not belong together.
+    `held`: tables whose publication is held back, with the reason. `showing`: the silver versions that the warehouse
+    was loaded from, where silver may have gone on since (default: those it has now). Raises WarehouseError where a
+    model cannot be built. Models whose tests fail stay as they were published, and the others too: they would not
+    belong together.
     """
     started = time.monotonic()
     warehouse.release()
@@ -65,7 +87,7 @@ def publish(
             if rows is not None:
                 written[name] = rows
         warehouse.publish(marts)
-        _swap_manifest(lake, marts, held)
+        _swap_manifest(lake, marts, held, silver_versions(lake, held) if showing is None else showing)
         warehouse.clear_changed(marts)
         warehouse.forget_touched()
     warehouse.release()
@@ -107,7 +129,7 @@ def _delta_type(dtype: pl.DataType) -> pl.DataType:
     return dtype
 
 
-def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str]) -> None:
+def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str], showing: Mapping[str, int]) -> None:
     """Show the new versions, all at once; held tables keep the versions they had."""
     before = read_document(lake, MANIFEST) or {}
     tables: dict[str, Any] = dict(before.get("tables", {}))
@@ -115,15 +137,7 @@ def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str])
         table = lake.gold(name)
         if table.exists:
             tables[f"gold.{name}"] = table.version
-    for name, contract in lake.shop.contracts.items():
-        if name in held:
-            continue
-        tables[f"silver.{name}_log"] = lake.log(contract).version
-        if is_folded(contract):
-            tables[f"silver.{name}"] = lake.current(contract).version
-            tables[f"silver.{name}_history"] = lake.history(contract).version
-    if not held.keys() & source_tables("order_touchpoints") and lake.touchpoints().exists:
-        tables["silver.order_touchpoints"] = lake.touchpoints().version
+    tables |= showing
     document = {"published_at": datetime.now(UTC).isoformat(), "tables": tables, "held": dict(held)}
     if {**before, "published_at": None} != {**document, "published_at": None}:
         write_document(lake, MANIFEST, document)
