@@ -42,11 +42,11 @@ def _refuse_contradictions(patch: Patch) -> None:
     seen: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for operation in patch.operations:
         kind = operation["op"]
-        targets: list[tuple[Any, ...]] = {
-            Operation.SYNONYM: [("name", operation.get("also"))],
-            Operation.COLUMN: [("column", operation.get("table"), operation.get("column"))],
-            Operation.EXCHANGE: [("exchange", name) for name in operation.get("fields", ())],
-        }.get(Operation(kind), [(kind, operation.get("table"), operation.get("column"))])
+        targets: list[tuple[Any, ...]] = [(kind, operation.get("table"), operation.get("column"))]
+        if kind == Operation.SYNONYM:
+            targets = [("name", operation["also"])]
+        elif kind == Operation.EXCHANGE:
+            targets = [("exchange", name) for name in operation["fields"]]
         for target in targets:
             if target in seen and seen[target] != operation:
                 raise _refused(f"it wants two things of {target[-1]!r}")
