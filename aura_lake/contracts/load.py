@@ -313,7 +313,7 @@ class _Reading:
 
 
 def _differences(one: Feed, other: Feed) -> str:
-    names = ("location", "format", "delimiter", "endpoint_url", "layout", "include", "topics", "registry")
-    names += ("decimals", "notifications")
+    names = ["location", "format", "delimiter", "endpoint_url", "layout", "include", "topics", "registry"]
+    names += ["decimals", "notifications"]
     pairs = [(name, getattr(one, name), getattr(other, name)) for name in names]
     return "; ".join(f"{name} {mine}, the other {its}" for name, mine, its in pairs if mine != its)

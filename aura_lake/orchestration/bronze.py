@@ -20,10 +20,11 @@ from aura_lake.contracts.contract import Feed, Shop
 from aura_lake.delta.table import LakeTable
 from aura_lake.lake import Lake
 from aura_lake.orchestration import describe
-from aura_lake.orchestration.telling import telling
+from aura_lake.orchestration.telling import Telling, telling
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.outside.objects import ListingScope
 from aura_lake.settings import Settings
+from aura_lake.steps.hints import Hints
 from aura_lake.steps.land import land, object_rows
 from aura_lake.steps.land_report import LandReport
 
@@ -66,6 +67,8 @@ def feed_asset(settings: Settings, shop: Shop, feed: Feed) -> AssetsDefinition:
         scope = ListingScope(context.run.tags.get(LISTING_TAG, ListingScope.EVERYTHING.value))
         with telling(context, f"land {feed.name}") as voice:
             report = land(bench.lake, feed, scope=scope, progress=voice.progress)
+            if feed.notifications:
+                report = _land_hinted(bench, feed, report, voice)
             came = f"{report.records:,} records" + ("" if feed.is_topics else f" in {report.objects:,} objects")
             voice.done(
                 came,
@@ -75,6 +78,17 @@ def feed_asset(settings: Settings, shop: Shop, feed: Feed) -> AssetsDefinition:
         yield from landed(bench.lake, feed, report)
 
     return land_feed
+
+
+def _land_hinted(bench: Workbench, feed: Feed, report: LandReport, voice: Telling) -> LandReport:
+    """What the listing brought, and what the feed's queue names beyond it, such as a late object in an old prefix."""
+    hinted = Hints(bench.lake, bench.shop.feeds.values()).land(only=feed.name)
+    voice.say("progress", f"queue: {hinted}", missing=len(hinted.missing))
+    for trouble in hinted.trouble.values():
+        voice.say("waiting", trouble)
+    for more in hinted.reports:
+        report = report.followed_by(more)
+    return report
 
 
 def landed(lake: Lake, feed: Feed, report: LandReport) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -49,6 +49,26 @@ class S3Store:
             self._add_single_object(listing)
         listing.objects.sort(key=lambda info: info.name)
         return listing
+
+    def list_names(self, keys: Iterable[str]) -> Listing:
+        """What lies now under exactly these keys of the bucket, below the location: one request a key.
+
+        Keys that are not there are in none of the three parts. Versions and times are a listing's.
+        """
+        listing = Listing([])
+        for key in sorted(set(keys)):
+            name = self.name_of(self._bucket, key)
+            page = self._call("list_objects_v2", Bucket=self._bucket, Prefix=key, MaxKeys=1)
+            for found in page.get("Contents", []):  # the first of a prefix is the key itself, where it is there
+                if found["Key"] == key and name is not None:
+                    self._sort_in(found, name, listing)
+        return listing
+
+    def name_of(self, bucket: str, key: str) -> str | None:
+        """The name that a listing gives the object, or None where it does not lie below the location."""
+        prefix = f"{self._root}/" if self._root else ""
+        is_below = bucket == self._bucket and key.startswith(prefix) and key != prefix
+        return key[len(prefix) :] if is_below else None
 
     def open(self, info: ObjectInfo) -> BinaryIO:
         """The stored bytes of that version; a broken connection is taken up where it broke."""

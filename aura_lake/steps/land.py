@@ -9,6 +9,7 @@ to one already here, leaves its row and no records.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,9 +57,17 @@ def land(
     """
     if feed.is_topics:
         return land_topics(lake, feed, progress=progress)
-    started = time.monotonic()
     store = store_for(feed, s3_settings(lake.settings.environ))
-    listing = store.list(scope)
+    started = time.monotonic()
+    report = land_listing(lake, feed, store, store.list(scope), progress=progress)
+    return replace(report, seconds=time.monotonic() - started)
+
+
+def land_listing(
+    lake: Lake, feed: Feed, store: ObjectStore, listing: Listing, *, progress: Progress | None = None
+) -> LandReport:
+    """Load what is new among the objects of a listing, whole or in part; a report of what came."""
+    started = time.monotonic()
     lake.claim(lake.hash_key)
     landing = _Landing(lake.bronze(feed.name), feed, store, listing, progress)
     landing.run()

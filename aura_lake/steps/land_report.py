@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aura_lake.delta.table import NEVER
 
@@ -29,3 +29,20 @@ class LandReport:
     raw_bytes: int = 0
     watermark: int = NEVER
     seconds: float = 0.0
+
+    def followed_by(self, later: LandReport) -> LandReport:
+        """Both landings of the feed as one."""
+        return replace(
+            later,
+            batches=self.batches + later.batches,
+            objects=self.objects + later.objects,
+            records=self.records + later.records,
+            copies=self.copies + later.copies,
+            corrupt={**self.corrupt, **later.corrupt},
+            waiting={**self.waiting, **later.waiting},
+            skipped={**self.skipped, **later.skipped},
+            stopped={**self.stopped, **later.stopped},
+            notes=(*self.notes, *later.notes),
+            raw_bytes=self.raw_bytes + later.raw_bytes,
+            seconds=self.seconds + later.seconds,
+        )
