@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
 from aura_lake.delta.commit import Commit
+from aura_lake.delta.table import LakeTable
 from aura_lake.delta.watermarks import LANE
 from aura_lake.errors import CommitConflict, SettingsError, WatermarkError
 from aura_lake.lake import Lake
@@ -78,13 +80,23 @@ def decisions(lake: Lake, *kinds: str) -> list[Decision]:
     table = lake.bronze(DECISIONS)
     if not table.exists:
         return []
-    rows = table.scan().select("batch", "value").collect().sort("batch")
+    known = _KNOWN.get(lake)
+    if known is None or known[0] != table.version:
+        known = _KNOWN[lake] = (table.version, _read(table))
+    return [decision for decision in known[1] if not kinds or decision.kind in kinds]
+
+
+#: The decisions of a lake that were read last, with the version they were read of: many steps ask, few write.
+_KNOWN: WeakKeyDictionary[Lake, tuple[int, list[Decision]]] = WeakKeyDictionary()
+
+
+def _read(table: LakeTable) -> list[Decision]:
     found = []
-    for number, value in rows.iter_rows():
+    for number, value in table.scan().select("batch", "value").collect().sort("batch").iter_rows():
         told = json.loads(value)
         at = datetime.fromisoformat(told["at"])
         found.append(Decision(number, told["kind"], told["who"], told["why"], at, told["facts"]))
-    return [decision for decision in found if not kinds or decision.kind in kinds]
+    return found
 
 
 def _row(number: int, at: datetime, value: bytes) -> pl.DataFrame:

@@ -1,70 +1,67 @@
 """Fingerprints of a contract: whether what a table's rows were judged by is still what holds.
 
-Only what can change a verdict or a value is in them; an owner, a description, a table rule or the severity of a
-rule that diverts anyway is not.
+Whatever can change a verdict or a value is in them; an owner, a description, a table rule, or whether a rule that
+diverts also blocks, is not. What stands at its default is left out, so that a lake is not judged again because
+contracts learnt to say something more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
-from aura_lake.contracts.contract import Column, Contract, Severity, Shop
+import polars as pl
+
+from aura_lake.contracts.contract import Column, Contract, Feed, RowRule, Severity, Shop
 
 #: Bits of a fingerprint; it is kept as a number in the log's own commit log.
 BITS = 52
 
+#: Members that change no verdict and no value.
+_WITHOUT_EFFECT: dict[type, frozenset[str]] = {
+    Contract: frozenset({"table_rules", "lsn_fence", "error_budget", "version", "owner", "description", "path"}),
+    Column: frozenset({"description"}),
+    RowRule: frozenset({"description"}),
+    Feed: frozenset(
+        {"name", "location", "endpoint_url", "layout", "include", "topics", "registry", "description", "owner"}
+    ),
+}
+
 
 def contract_fingerprint(contract: Contract, shop: Shop) -> int:
     """A number that changes where a verdict or a value of the table may change."""
-    feed = shop.feeds[contract.feed]
-    return _digest(
-        {
-            "shape": _shape(contract),
-            "columns": [_column(column) for column in contract.columns],
-            "rules": [[rule.name, rule.expression, rule.severity is Severity.WARN] for rule in contract.row_rules],
-            "filter": contract.filter,
-            "decimals": contract.decimals,
-            "placeholder": contract.placeholder,
-            "feed": [feed.format.value, feed.delimiter, feed.decimals],
-            "time_zone": shop.time_zone,
-        }
-    )
+    return _digest([_plain(contract), _plain(shop.feeds[contract.feed]), shop.time_zone])
 
 
 def shape_fingerprint(contract: Contract) -> int:
-    """A number that changes where columns, types, the key, or the partitions of a table's log or state change."""
-    return _digest(_shape(contract))
+    """A number that changes where the units of a table, its key, or the partitions of its log or state change."""
+    told = ("kind", "feed", "array", "ordering", "period", "event_id", "event_time")
+    key = [[name, str(contract.column(name).silver_dtype)] for name in contract.key]
+    return _digest([{name: _plain(getattr(contract, name)) for name in told}, key])
 
 
-def _shape(contract: Contract) -> dict[str, Any]:
-    return {
-        "kind": contract.kind.value,
-        "feed": contract.feed,
-        "columns": [[c.silver_name, str(c.silver_dtype), c.key_position] for c in contract.columns],
-        "array": contract.array,
-        "ordering": contract.ordering,
-        "period": contract.period,
-        "event_id": contract.event_id,
-        "event_time": contract.event_time,
-    }
+def _plain(said: Any) -> Any:
+    """A value as JSON has it; of a dataclass the members that matter and are not at their default."""
+    if is_dataclass(said):
+        without = _WITHOUT_EFFECT.get(type(said), frozenset())
+        told = {member.name: getattr(said, member.name) for member in fields(said) if member.name not in without}
+        defaults = {member.name: _default(member) for member in fields(said)}
+        return {name: _plain(value) for name, value in told.items() if value != defaults[name]}
+    if isinstance(said, Severity):
+        return said is Severity.WARN
+    if isinstance(said, pl.DataType):
+        return str(said)
+    if isinstance(said, (tuple, list)):
+        return [_plain(each) for each in said]
+    return said
 
 
-def _column(column: Column) -> list[Any]:
-    return [
-        column.name,
-        str(column.dtype),
-        column.logical_type,
-        column.physical_type,
-        column.source,
-        column.synonyms,
-        column.transform,
-        column.required,
-        column.personal,
-        column.allowed_values,
-        column.time_zone,
-    ]
+def _default(member: Field[Any]) -> Any:
+    if member.default_factory is not MISSING:
+        return member.default_factory()
+    return member.default
 
 
 def _digest(said: Any) -> int:

@@ -67,10 +67,11 @@ def rejudged_units(log: LakeTable) -> pl.DataFrame:
     return again.group_by(UNIT).agg(pl.col("judgement").max()).collect()
 
 
-def standing_rows(log: LakeTable, outcomes: Sequence[str]) -> pl.LazyFrame:
-    """The rows of a log that count, of the given outcomes (partitions), each unit once."""
+def standing_rows(log: LakeTable, outcomes: Sequence[str], again: pl.DataFrame | None = None) -> pl.LazyFrame:
+    """The rows of a log that count, of the given outcomes (partitions), each unit once. `again`: its
+    `rejudged_units`, where they are known."""
     rows = log.scan().filter(pl.col("outcome").is_in(list(outcomes)))
-    again = rejudged_units(log)
+    again = rejudged_units(log) if again is None else again
     if again.is_empty():
         return rows
     latest = again.lazy().rename({"judgement": "_highest"})

@@ -175,6 +175,15 @@ class LakeTable:
             )
         return count
 
+    def differing_columns(self) -> tuple[list[str], list[str]]:
+        """(columns that the layout gained, columns that stand with another type or that it has no more)."""
+        if self._table is None:
+            return [], []
+        standing = {field.name: field.type for field in self._table.schema().fields}
+        wanted = {name: field.type for name, field in pa_fields(self.layout).items()}
+        gained = [name for name in wanted if name not in standing]
+        return gained, [name for name, kind in standing.items() if wanted.get(name) != kind]
+
     def _add_missing_columns(self) -> None:
         table = self.delta
         standing = {field.name: field for field in table.schema().fields}

@@ -40,7 +40,7 @@ EVERYTHING = pl.lit(True)
 
 def waiting(upto: int | None = None, rule: str | None = None) -> pl.Expr:
     """Units in quarantine: of the log's commits up to one, and by one rule, where they are given."""
-    chosen = pl.col("verdict") == "quarantined"
+    chosen = pl.col("outcome") == "quarantined"
     if upto is not None:
         chosen &= pl.col("log_batch") <= upto
     if rule is not None:

@@ -55,11 +55,13 @@ class FoldReport:
 def fold(lake: Lake, contract: Contract) -> FoldReport:
     """Bring history and current up to the log."""
     started = time.monotonic()
-    log, history, current = lake.log(contract), lake.history(contract).create(), lake.current(contract).create()
-    begun = history.watermark(LOG)
-    if log.watermark(REWRITTEN) > begun:  # a rebuild died between the log and the state
+    log, history, current = lake.log(contract), lake.history(contract), lake.current(contract)
+    begun, rewritten = history.watermark(LOG), log.watermark(REWRITTEN)
+    if rewritten > begun:  # under another contract, or a rebuild died between the log and the state
         refold(lake, contract)
-        history, current = lake.history(contract), lake.current(contract)
+    elif rewritten > current.watermark(LOG):
+        _write_current(history, current, contract, None)
+    history, current = lake.history(contract).create(), lake.current(contract).create()
     total = _Folded()
     for last in _fold_groups(log, history.watermark(LOG), log.watermark(LOG)):
         in_step = current.watermark(LOG) == history.watermark(LOG)
@@ -247,4 +249,9 @@ def held_rows(history: LakeTable, contract: Contract) -> pl.LazyFrame:
 
 def versions(history: LakeTable, columns: Sequence[str]) -> pl.LazyFrame:
     """The public versions of a history: the table's columns, `valid_from`, `valid_to`, `is_current`."""
-    return history.scan().filter("_is_version").select(*columns, "valid_from", "valid_to", "is_current")
+    return versions_in(history.scan(), columns)
+
+
+def versions_in(rows: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """The public versions among some rows of a history."""
+    return rows.filter("_is_version").select(*columns, "valid_from", "valid_to", "is_current")

@@ -9,8 +9,9 @@ import polars as pl
 from aura_lake.contracts.contract import Contract
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded, table_columns
+from aura_lake.steps.activate import note_activation
 from aura_lake.steps.fold import refold, versions
-from aura_lake.steps.judge import Judging
+from aura_lake.steps.rewrite import rewrite
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ def rebuild(lake: Lake, contract: Contract) -> RebuildReport:
     """Take the place of the log, the history and the current rows of a table, each in one commit: rows, and
     where the contract changed them columns and types."""
     before = _public_rows(lake, contract)
-    Judging(lake, contract, lake.bronze(contract.feed), lake.log(contract)).rewrite()
+    note_activation(lake, contract, lake.log(contract))
+    rewrite(lake, contract)
     if is_folded(contract):
         refold(lake, contract)
     after = _public_rows(lake, contract)
