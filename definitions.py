@@ -18,7 +18,7 @@ from aura_lake.orchestration.stream import stream_job
 from aura_lake.orchestration.upkeep_job import upkeep_job
 from aura_lake.orchestration.workbench import BENCH, Workbench
 from aura_lake.settings import Settings
-from sensors.alerts import run_failures
+from sensors.alerts import people_are_told, run_failures
 from sensors.kafka import topic_lag
 from sensors.objects import new_objects
 from sensors.schedules import schedules
@@ -31,7 +31,7 @@ defs = Definitions(
     asset_checks=silver_checks(bench),
     jobs=[*asset_jobs(), upkeep_job(), stream_job()],
     schedules=schedules(bench),
-    sensors=[new_objects(bench), topic_lag(bench), run_failures(bench)],
+    sensors=[new_objects(bench), topic_lag(bench), run_failures(bench), people_are_told(bench)],
     resources={BENCH: bench, **warehouse_resources(settings)},
     executor=in_process_executor,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dagster import DefaultSensorStatus, RunRequest, SensorDefinition, SensorEvaluationContext, SkipReason, sensor
 
+from aura_lake.orchestration.alerts import sensor_lives
 from aura_lake.orchestration.jobs import EVERYTHING
 from aura_lake.orchestration.looking import run_for_news
 from aura_lake.orchestration.workbench import Workbench
@@ -27,6 +28,7 @@ def topic_lag(bench: Workbench) -> SensorDefinition:
         description="Compares the topics' ends with what bronze holds, and starts a run that catches up.",
     )
     def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+        sensor_lives(bench.lake, "topic_lag", LOOK_EVERY_SECONDS)
         return run_for_news(context, bench, feeds, "messages")
 
     return look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagster import DefaultSensorStatus, RunRequest, SensorDefinition, SensorEvaluationContext, SkipReason, sensor
 
+from aura_lake.orchestration.alerts import sensor_lives
 from aura_lake.orchestration.jobs import EVERYTHING
 from aura_lake.orchestration.looking import run_for_news
 from aura_lake.orchestration.workbench import Workbench
@@ -24,6 +25,7 @@ def new_objects(bench: Workbench) -> SensorDefinition:
         description="Looks at the feeds' recent prefixes and starts what new objects need.",
     )
     def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+        sensor_lives(bench.lake, "new_objects", LOOK_EVERY_SECONDS)
         return run_for_news(context, bench, feeds, "objects")
 
     return look

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from aura_lake.cli import (
+    alerts,
+    approvals,
     contract,
     demo,
     doctor,
@@ -56,6 +58,8 @@ app.command("status", rich_help_panel=_LOOK)(status.status)
 app.command("ledger", rich_help_panel=_LOOK)(ledger.ledger)
 app.command("why", rich_help_panel=_LOOK)(why.why)
 app.command("query", rich_help_panel=_LOOK)(query.query)
+app.add_typer(alerts.app, name="alerts", rich_help_panel=_LOOK)
+app.add_typer(approvals.app, name="approvals", rich_help_panel=_WORK)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=_LOOK)
 
 

@@ -9,6 +9,7 @@ import typer
 from aura_lake.cli.output import Form, FormOption, complaints, show_json
 
 if TYPE_CHECKING:
+    from aura_lake.lake import Lake
     from aura_lake.orchestration.run import RunOutcome
 
 
@@ -40,6 +41,7 @@ def run(
         show_json({**document, **blocked, "ledger": found.to_json()})
     else:
         tell(found)
+    tell_people_of(lake, outcome)
     if not tell_trouble(outcome) or not found.balanced or found.blocked:
         raise typer.Exit(1)
 
@@ -55,3 +57,20 @@ def tell_trouble(outcome: RunOutcome) -> bool:
     if outcome.failed:
         complaints().print("Mend it and run again: what is done stays done.")
     return outcome.success and not outcome.blocked
+
+
+def tell_people_of(lake: Lake, outcome: RunOutcome) -> None:
+    """Tell people what is wrong after a run. Who cannot be told now is told later; the run ends as it ended."""
+    from aura_lake.errors import AuraError
+    from aura_lake.orchestration.after_run import tell_after_run
+
+    try:
+        told = tell_after_run(lake, outcome)
+    except AuraError as error:
+        complaints().print(f"[yellow]Nobody was told:[/yellow] {error}", highlight=False)
+        return
+    for sink, why in told.untold.items():
+        complaints().print(f"[yellow]{sink} was not told, and will be:[/yellow] {why}", highlight=False)
+    if told.opened or told.resolved:
+        counts = f"{len(told.opened)} incidents opened, {len(told.resolved)} resolved"
+        complaints().print(f"[dim]{counts}. aura alerts list tells them.[/dim]")

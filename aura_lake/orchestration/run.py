@@ -35,9 +35,9 @@ QUIET_LOGS: Mapping[str, Any] = {"loggers": {"console": {"config": {"log_level":
 class RunOutcome:
     """What one run did.
 
-    `failed`: by op, what happened and what to do; `blocked`: tables that are not published, with the reason
-    (`gold`: all of it, because a dbt test fails); `broken_checks`: those of severity ERROR; `settled`: runs
-    found dead at the start.
+    `failed`: by op, what happened and what to do; `done`: the ops that succeeded; `blocked`: tables that are not
+    published, with the reason (`gold`: all of it, because a dbt test fails); `broken_checks`: those of severity
+    ERROR; `settled`: runs found dead at the start.
     """
 
     success: bool
@@ -47,6 +47,7 @@ class RunOutcome:
     blocked: Mapping[str, str] = field(default_factory=dict)
     broken_checks: tuple[str, ...] = ()
     settled: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
 
 
 def run_once(settings: Settings, select: str | None = None, on_event: Listener | None = None) -> RunOutcome:
@@ -141,6 +142,7 @@ def _chosen(defs: Definitions, select: str) -> list[AssetKey]:
 
 def _outcome(result: ExecuteInProcessResult, heard: list[StepEvent], settled: list[str]) -> RunOutcome:
     failed = {event.step_key or "-": failure_text(event) for event in result.all_events if event.is_step_failure}
+    done = tuple(event.step_key or "-" for event in result.all_events if event.is_step_success)
     checks = result.get_asset_check_evaluations()
     broken = sorted(
         f"{check.asset_key.to_user_string()}: {check.check_name}" for check in checks
@@ -151,4 +153,4 @@ def _outcome(result: ExecuteInProcessResult, heard: list[StepEvent], settled: li
         if event.state == "held" and (table := event.facts.get("table")):
             reason = event.says.removeprefix(f"{table} is not published: ")
             blocked[table] = f"{blocked[table]} {reason}" if table in blocked else reason
-    return RunOutcome(result.success, result.run_id, failed, tuple(heard), blocked, tuple(broken), tuple(settled))
+    return RunOutcome(result.success, result.run_id, failed, tuple(heard), blocked, tuple(broken), tuple(settled), done)

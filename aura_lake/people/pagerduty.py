@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aura_lake.people.cause import SHOWN_ROWS
 from aura_lake.people.incident import Action, Incident
 from aura_lake.people.secret import Secret
-from aura_lake.people.words import cut, facts, title
+from aura_lake.people.words import cut, facts, one_line, row_lines, title
 
 #: Where events go, unless AURA_ALERT_PAGERDUTY_URL says otherwise.
 ENQUEUE_URL = "https://events.pagerduty.com/v2/enqueue"
 
-SUMMARY_CHARACTERS, DEDUP_CHARACTERS, DETAIL_CHARACTERS = 1024, 255, 4000
+SUMMARY_CHARACTERS, DEDUP_CHARACTERS, NAME_CHARACTERS, DETAIL_CHARACTERS = 1024, 255, 255, 4000
 
 
 def dedup_key(incident: Incident, lake: str) -> str:
@@ -37,18 +36,17 @@ def event(incident: Incident, action: Action, routing_key: Secret, *, lake: str,
     cause = incident.cause
     details: dict[str, Any] = {name: cut(text, DETAIL_CHARACTERS) for name, text in facts(cause).items()}
     if cause.rows:
-        details["Rows, masked"] = [
-            {"place": row.place, "breaks": list(row.broken), **dict(row.values)} for row in cause.rows[:SHOWN_ROWS]
-        ]
+        details["Rows, masked"] = [cut(line, DETAIL_CHARACTERS) for line in row_lines(cause)]
     if cause.proposal is not None:
-        details["Before"], details["After"] = dict(cause.proposal.before), dict(cause.proposal.after)
+        details["Before"] = cut(one_line(cause.proposal.before), DETAIL_CHARACTERS)
+        details["After"] = cut(one_line(cause.proposal.after), DETAIL_CHARACTERS)
     document["payload"] = {
         "summary": cut(title(incident, action), SUMMARY_CHARACTERS),
         "severity": cause.level.value,
         "source": lake,
         "timestamp": cause.first_seen_at.isoformat(),
-        "component": cause.place,
-        "group": cause.owner,
+        "component": cut(cause.place, NAME_CHARACTERS),
+        "group": cut(cause.owner, NAME_CHARACTERS),
         "class": cause.kind,
         "custom_details": details,
     }

@@ -22,7 +22,7 @@ VARIABLES: Mapping[str, str] = {
     "FILE": "file of one JSON line an action; default alerts.jsonl in the state folder; `off` for none",
     "PAGERDUTY_KEY": "integration key of a PagerDuty service (Events API v2)",
     "PAGERDUTY_URL": "where events go; default PagerDuty's own address",
-    "PAGERDUTY_LEVEL": "told from this level on; default error",
+    "PAGERDUTY_LEVEL": "told from this level on; default warning",
     "SLACK_URL": "URL of a Slack incoming webhook",
     "SLACK_LEVEL": "told from this level on; default warning",
     "SLACK_SIGNING_SECRET": "signing secret of the Slack app; buttons are shown where it is set",
@@ -59,7 +59,7 @@ class AlertSettings:
     file: Path | None = None
     pagerduty_keys: Mapping[str, Secret] = field(default_factory=dict)
     pagerduty_url: str = ENQUEUE_URL
-    pagerduty_level: Level = Level.ERROR
+    pagerduty_level: Level = Level.WARNING
     slack_urls: Mapping[str, Secret] = field(default_factory=dict)
     slack_level: Level = Level.WARNING
     slack_signing_secret: Secret = field(default_factory=lambda: Secret(""))
@@ -84,7 +84,7 @@ class AlertSettings:
             file=None if given == "off" else Path(given).expanduser() if given else state / "alerts.jsonl",
             pagerduty_keys={slug: Secret(text) for slug, text in read.by_owner("PAGERDUTY_KEY").items()},
             pagerduty_url=read.url("PAGERDUTY_URL", ENQUEUE_URL),
-            pagerduty_level=read.level("PAGERDUTY_LEVEL", Level.ERROR),
+            pagerduty_level=read.level("PAGERDUTY_LEVEL", Level.WARNING),
             slack_urls={slug: Secret(text) for slug, text in read.urls_by_owner("SLACK_URL").items()},
             slack_level=read.level("SLACK_LEVEL", Level.WARNING),
             slack_signing_secret=Secret(read.text("SLACK_SIGNING_SECRET")),

@@ -17,10 +17,13 @@ from dagster import (
     build_sensor_context,
 )
 
+from aura_lake.delta.documents import read_document, write_document
 from aura_lake.errors import FeedError
-from aura_lake.orchestration.alerts import Alert, alerts_file, failure_alert, write_alert
+from aura_lake.orchestration.alerts import failure_line, failures_of, look_at_run
 from aura_lake.orchestration.instance import open_instance
 from aura_lake.orchestration.run import load_definitions
+from aura_lake.steps.heartbeats import beat
+from aura_lake.steps.tell_people import read_incidents, tell_people
 from tests.graph.tiny import DAY, TinyShop
 
 
@@ -118,11 +121,51 @@ def test_the_batch_runs_only_after_new_data_is_in(shop: TinyShop, monkeypatch: p
     assert "No silver table has grown" in (skipped.skip_message or "")
 
 
-def test_a_failed_run_is_one_line_in_a_file(shop: TinyShop) -> None:
+def incidents(shop: TinyShop) -> list[tuple[str, str, int]]:
+    found = read_incidents(shop.bench.lake).values()
+    return [(i.cause.name, i.state.value, i.cause.count) for i in found if i.cause.kind == "run_failed"]
+
+
+def test_a_failed_run_is_told_once_and_is_over_when_its_step_succeeds(shop: TinyShop) -> None:
+    lake = shop.bench.lake
+    failures = {"gold": "no room."}
+    for run in ("r1", "r2", "r2"):
+        tell_people(lake, look_at_run(lake, run, "batch", failures, done=()))
+    assert incidents(shop) == [("run_failed:gold:step", "open", 2)]
+    tell_people(lake, look_at_run(lake, "r3", "load", {}, done=("tiny_users",)))
+    assert incidents(shop) == [("run_failed:gold:step", "open", 2)], "another step says nothing of this one"
+    tell_people(lake, look_at_run(lake, "r4", "everything", {}, done=("gold",)))
+    assert incidents(shop) == [("run_failed:gold:step", "resolved", 2)]
+
+    lines = [json.loads(line) for line in (shop.settings.state / "alerts.jsonl").read_text().splitlines()]
+    assert [(line["action"], line["says"]) for line in lines] == [
+        ("trigger", "gold failed: no room."),
+        ("resolve", "Resolved: gold failed: no room."),
+    ]
+
+
+def test_a_run_whose_process_died_is_told_by_its_job(shop: TinyShop) -> None:
+    failures = failures_of([], "The process ended without a word.\nmore")
+    lake = shop.bench.lake
+    tell_people(lake, look_at_run(lake, "r1", "load", failures, done=()))
+
+    assert failure_line("abcdefghij", "load", failures) == (
+        "Run abcdefgh of load failed. The process ended without a word."
+    )
+    assert incidents(shop) == [("run_failed:load:process", "open", 1)]
+
+
+def test_the_sensor_tells_what_is_wrong_and_starts_nothing(shop: TinyShop) -> None:
+    sensor = next(s for s in load_definitions(shop.settings).sensors or [] if s.name == "people_are_told")
+    beat(shop.bench.lake, "stream")
+    name = "alerts/beats/stream.json"
+    told = read_document(shop.bench.lake, name) or {}
+    write_document(shop.bench.lake, name, {**told, "at": "2026-01-01T00:00:00+00:00"})
     with DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(load_definitions(shop.settings).resolve_job_def("load"))
-    write_alert(shop.settings, failure_alert(run, [], "The process ended without a word.\nmore"))
-    write_alert(shop.settings, Alert("2026-01-01T00:00:00+00:00", "abcdefghij", "batch", {"gold": "no room."}))
-    lines = [json.loads(line) for line in alerts_file(shop.settings).read_text().splitlines()]
-    assert lines[0]["failures"] == {"run": "The process ended without a word."}
-    assert Alert(**lines[1]).line == "Run abcdefgh of batch failed. gold: no room."
+        first = sensor(build_sensor_context(instance=instance))
+        second = sensor(build_sensor_context(instance=instance))
+
+    assert isinstance(first, SkipReason)
+    assert isinstance(second, SkipReason)
+    assert first.skip_message == "1 incidents opened, 0 resolved; 1 actions told."
+    assert second.skip_message == "0 incidents opened, 0 resolved; 0 actions told."
