@@ -81,9 +81,10 @@ class Exchange:
     A record is one of these where neither value fits its own pattern and each fits the other's; so the patterns
     alone decide, whenever and however often the record comes."""
 
-    other: str  #: the field that carries this column's value
-    own_pattern: str  #: what values of this column look like
-    other_pattern: str  #: what values of the other field look like
+    one: str
+    other: str
+    one_pattern: str  #: what values of `one` look like
+    other_pattern: str  #: what values of `other` look like
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,6 @@ class Column:
     description: str = ""
     readings: tuple[str, ...] = ()  #: further forms of its values, tried where the type rule breaks (`readings`)
     respelled: tuple[tuple[str, str], ...] = ()  #: values that are written otherwise here, and what they mean
-    exchange: Exchange | None = None  #: a field it changed places with
 
     @property
     def silver_name(self) -> str:
@@ -163,6 +163,7 @@ class Contract:
     lsn_fence: int = LSN_FENCE  #: cdc: bytes by which a later change's LSN may be lower
     error_budget: float | None = None  #: share of a day's records in quarantine that blocks
     aliases: tuple[tuple[str, str], ...] = ()  #: (field, the name it came to have): read for it wherever it stands
+    exchanges: tuple[Exchange, ...] = ()  #: fields that changed places
     version: str = "1.0.0"
     owner: str | None = None
     description: str = ""

@@ -94,7 +94,7 @@ class Judge:
 
     def _judge_units(self, units: Units, numbered: pl.DataFrame) -> pl.DataFrame:
         where = numbered.select("row", *POSITION, "byte_offset", "landed_at", feed_batch="batch")
-        frame = under_old_names(units.frame, self.contract.aliases)
+        frame = in_their_places(under_old_names(units.frame, self.contract.aliases), self.contract.exchanges)
         frame = frame.join(where, on="row", how="left", maintain_order="left")
         is_change = self.contract.kind is Kind.CDC
         bare = frame["op"].is_in(["d", "t"]) if is_change else _falses(frame)
@@ -203,7 +203,7 @@ class _Judging:
         time_zone = column.time_zone or self._judge.shop.time_zone
         text = respell(text, column.respelled)
         cast = cast_field(text, kind, column, semantic, time_zone)
-        cast = read_again(cast, text, kind, column, time_zone)
+        cast = read_again(cast, text, kind, column, semantic, time_zone)
         is_key = column.key_position is not None
         judged = ~_falses(text) if is_key else ~self._bare
         self._values[column.name] = cast.values if is_key else cast.values.set(self._bare, None)
@@ -223,11 +223,6 @@ class _Judging:
             absent = kind == MISSING
             text = frame[text_column(path)].zip_with(absent, text)
             kind = frame[kind_column(path)].zip_with(absent, kind)
-        if column.exchange is not None:
-            path = as_path(column.exchange.other)
-            has_moved = is_exchanged(text, frame[text_column(path)], column.exchange)
-            text = frame[text_column(path)].zip_with(has_moved, text)
-            kind = frame[kind_column(path)].zip_with(has_moved, kind)
         return text, kind
 
     def _transformed(self, column: Column) -> tuple[pl.Series, pl.Series, pl.Series | None]:
@@ -325,10 +320,10 @@ def paths_of(contract: Contract) -> list[Path]:
             names.extend(sorted(parse_expression(column.transform).columns))
         else:
             names.extend([column.source or column.name, *column.synonyms])
-            names.extend([column.exchange.other] if column.exchange else [])
     if contract.filter:
         names.extend(sorted(parse_expression(contract.filter).columns))
     names.extend(also for field, also in contract.aliases if field in names)
+    names.extend(name for exchange in contract.exchanges for name in (exchange.one, exchange.other))
     return [as_path(name) for name in dict.fromkeys(names) if name not in POSITION_WORDS]
 
 
@@ -347,16 +342,27 @@ def under_old_names(frame: pl.DataFrame, aliases: Sequence[tuple[str, str]]) -> 
     return frame
 
 
-def is_exchanged(own: pl.Series, other: pl.Series, exchange: Exchange) -> pl.Series:
-    """Which records carry the values of two fields under each other's name."""
+def in_their_places(frame: pl.DataFrame, exchanges: Sequence[Exchange]) -> pl.DataFrame:
+    """The frame with values that came under each other's name where they belong."""
+    for exchange in exchanges:
+        one, other = as_path(exchange.one), as_path(exchange.other)
+        if text_column(one) not in frame.columns or text_column(other) not in frame.columns:
+            continue
+        left, right = pl.col(text_column(one)), pl.col(text_column(other))
+        moved = _fits(left, exchange.other_pattern, exchange.one_pattern)
+        moved &= _fits(right, exchange.one_pattern, exchange.other_pattern)
+        moved &= left.is_not_null() | right.is_not_null()
+        frame = frame.with_columns(
+            pl.when(moved).then(name_of(there)).otherwise(name_of(here)).alias(name_of(here))
+            for here, there in ((one, other), (other, one))
+            for name_of in (text_column, kind_column)
+        )
+    return frame
 
-    def fits(text: pl.Series, pattern: str, not_pattern: str) -> pl.Series:
-        it_is = text.str.contains(pattern) & ~text.str.contains(not_pattern)
-        return it_is.fill_null(True)
 
-    moved = fits(own, exchange.other_pattern, exchange.own_pattern)
-    moved &= fits(other, exchange.own_pattern, exchange.other_pattern)
-    return moved & ~(own.is_null() & other.is_null())
+def _fits(text: pl.Expr, pattern: str, not_pattern: str) -> pl.Expr:
+    """Whether a text is of one pattern and not of another; an absent one may be of either."""
+    return (text.str.contains(pattern) & ~text.str.contains(not_pattern)).fill_null(True)
 
 
 def as_path(name: str) -> Path:

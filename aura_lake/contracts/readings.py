@@ -43,7 +43,8 @@ TIME_FORM = "time_form:"
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
 _MIDNIGHT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]00:00(?::00(?:\.0+)?)?\s*(?:Z|UTC|[+-]00:?00)?$"
-_ONLY = r'^\[\s*(?:"([^"\\\[\],]*)"|([^"\[\]{},\s]+))\s*\]$'
+_ONLY_WORD = r"^\[\s*([^\"\[\]{},\s]+)\s*\]$"
+_ONLY_TEXT = r'^\[\s*("(?:[^"\\]|\\.)*")\s*\]$'
 _FORMS = (
     "%d/%m/%Y %H:%M:%S",
     "%m/%d/%Y %H:%M:%S",
@@ -94,15 +95,19 @@ def is_reading(name: str, column: Column) -> bool:
     return name in readings_for(column)
 
 
-def read_again(cast: Cast, text: pl.Series, kind: pl.Series, column: Column, time_zone: str) -> Cast:
-    """`cast` with the values that broke the type rule as the column's further readings have them."""
+def read_again(
+    cast: Cast, text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None, time_zone: str
+) -> Cast:
+    """`cast` with the values that broke the type rule as the column's further readings have them.
+
+    In: what `cast_field` was given."""
     for name in column.readings:
         broken = cast.broken
         for flag in cast.breaks.values():
             broken = broken | flag
         if not broken.any():
             return cast
-        read = _read(name, text.set(~broken, None), kind.set(~broken, "missing"))
+        read = _read(name, text.set(~broken, None), kind.set(~broken, "missing"), semantic)
         again = cast_field(read.text, read.kind, replace(column, physical_type=None), read.semantic, time_zone)
         heals = broken & ~again.broken & again.values.is_not_null()
         breaks = {words: flag & ~heals for words, flag in cast.breaks.items()}
@@ -116,7 +121,7 @@ def respell(text: pl.Series, respelled: Sequence[tuple[str, str]]) -> pl.Series:
     return text.replace(dict(respelled)) if respelled else text
 
 
-def _read(name: str, text: pl.Series, kind: pl.Series) -> _Read:
+def _read(name: str, text: pl.Series, kind: pl.Series, semantic: Semantic | None) -> _Read:
     """A field as a reading takes it; what the reading does not know is missing."""
     is_text = kind.is_in(["string", "text"])
     if name in EPOCHS:
@@ -132,8 +137,13 @@ def _read(name: str, text: pl.Series, kind: pl.Series) -> _Read:
         meant = text.str.strip_chars().str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.String)
         return _chosen(meant, (is_text | (kind == "integer")) & meant.is_not_null(), "boolean")
     if name == ONLY_ELEMENT:
-        inner = text.str.extract(_ONLY, 1).fill_null(text.str.extract(_ONLY, 2))
-        return _chosen(inner, (kind == "array") & inner.is_not_null() & (inner != "null"), "text")
+        word, quoted = text.str.extract(_ONLY_WORD, 1), text.str.extract(_ONLY_TEXT, 1)
+        inner = quoted.str.json_path_match("$").fill_null(word)
+        kinds = pl.select(pl.when(quoted.is_not_null()).then(pl.lit("string")).otherwise(pl.lit("number"))).to_series()
+        kinds = kinds.set(word.is_in(["true", "false"]).fill_null(False), "boolean")
+        kinds = kinds.set(word.str.contains(r"^-?[0-9]+$").fill_null(False), "integer")
+        those = (kind == "array") & inner.is_not_null() & (word != "null").fill_null(True)
+        return _chosen(inner, those, kinds, semantic)
     if name == DATE_OF_MIDNIGHT:
         day = text.str.extract(_MIDNIGHT, 1)
         return _chosen(day, is_text & day.is_not_null(), "string")
@@ -152,7 +162,7 @@ def _read(name: str, text: pl.Series, kind: pl.Series) -> _Read:
         fits = plain.str.contains(r"^-?(?:[0-9]{1,3}(?:[. '][0-9]{3})+|[0-9]+)(?:,[0-9]+)?$")
         plain = plain.str.replace_all(r"[. ']", "").str.replace(",", ".", literal=True)
     elif name == GROUPED_NUMBER:
-        fits = plain.str.contains(r"^-?[0-9]{1,3}(?:[, '_][0-9]{3})+(?:\.[0-9]+)?$")
+        fits = plain.str.contains(r"^-?(?:[0-9]{1,3}(?:[, '_][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?$")
         plain = plain.str.replace_all(r"[, '_]", "")
     elif name.startswith(WITH_CURRENCY):
         code = name.removeprefix(WITH_CURRENCY)
@@ -164,8 +174,9 @@ def _read(name: str, text: pl.Series, kind: pl.Series) -> _Read:
     return _chosen(plain, is_text & fits.fill_null(False), "text")
 
 
-def _chosen(text: pl.Series, those: pl.Series, kind: str, semantic: Semantic | None = None) -> _Read:
-    """The chosen values under one kind, everything else missing."""
+def _chosen(text: pl.Series, those: pl.Series, kind: str | pl.Series, semantic: Semantic | None = None) -> _Read:
+    """The chosen values under one kind or each under its own, everything else missing."""
     those = those.fill_null(False)
-    kinds = pl.select(pl.when(those).then(pl.lit(kind, KIND)).otherwise(pl.lit(MISSING, KIND))).to_series()
+    meant = pl.lit(kind) if isinstance(kind, str) else kind
+    kinds = pl.select(pl.when(those).then(meant).otherwise(pl.lit(MISSING)).cast(KIND)).to_series()
     return _Read(text.set(~those, None), kinds, semantic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -181,29 +182,28 @@ def _exchange(contracts: tuple[Contract, ...], operation: Mapping[str, Any]) -> 
     reads = readings_of(contracts)
     if len(fields) != 2 or len(patterns) != 2 or fields[0] == fields[1] or patterns[0] == patterns[1]:
         raise _refused("an exchange needs two fields, and two patterns that tell their values apart")
-    if not any(reading.is_direct for field in fields for reading in reads.get(field, ())):
-        raise _refused(f"no contract of the feed reads {fields[0]!r} or {fields[1]!r} into a column")
-    if any(not reading.is_direct for field in fields for reading in reads.get(field, ())):
-        raise _refused("an expression of a contract names one of the fields; it has to be changed by hand")
-    for one, other in ((0, 1), (1, 0)):
-        crosswise = (fields[one], patterns[one], fields[other], patterns[other])
-        contracts = tuple(_with_exchange(contract, *crosswise) for contract in contracts)
-    return contracts
+    if not reads.keys() & set(fields):
+        raise _refused(f"no contract of the feed reads {fields[0]!r} or {fields[1]!r}")
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error:
+            raise _refused("a pattern of the exchange is no regular expression") from None
+    return tuple(_with_exchange(contract, fields, patterns) for contract in contracts)
 
 
-def _with_exchange(contract: Contract, field: str, pattern: str, other: str, other_pattern: str) -> Contract:
-    own, its = to_name(contract, field), to_name(contract, other)
-    if own is None or its is None:
+def _with_exchange(contract: Contract, fields: Sequence[str], patterns: Sequence[str]) -> Contract:
+    names = [to_name(contract, field) for field in fields]
+    if not readings_of([contract]).keys() & set(fields) or names[0] is None or names[1] is None:
         return contract
-    exchange = Exchange(its, pattern, other_pattern)
-    columns = []
-    for column in contract.columns:
-        if not column.transform and own in (column.source or column.name, *column.synonyms):
-            if column.exchange not in (None, exchange):
-                raise _refused(f"{column.name!r} changed places with another field already")
-            column = replace(column, exchange=exchange)
-        columns.append(column)
-    return replace(contract, columns=tuple(columns))
+    exchange = Exchange(names[0], names[1], patterns[0], patterns[1])
+    if exchange in contract.exchanges:
+        return contract
+    taken = {name for standing in contract.exchanges for name in (standing.one, standing.other)}
+    for name in names:
+        if name in taken:
+            raise _refused(f"{name!r} changed places with another field already")
+    return replace(contract, exchanges=(*contract.exchanges, exchange))
 
 
 def _on_column(

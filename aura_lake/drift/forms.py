@@ -12,7 +12,8 @@ from aura_lake.contracts.cast import cast_field
 from aura_lake.contracts.contract import Column, Contract, Kind, Shop
 from aura_lake.contracts.extract import KIND
 from aura_lake.contracts.readings import TEXT_OF_SCALAR, read_again, readings_for
-from aura_lake.drift.likeness import FEW, distance, overlap
+from aura_lake.drift.likeness import FEW, common, distance, overlap
+from aura_lake.drift.shapes import shape
 from aura_lake.drift.window import Cell
 
 #: A reading has to take so many of the values that the column does not.
@@ -43,7 +44,7 @@ def read_cells(
     semantic = from_contract(column, contract.decimals, is_change=is_change)
     zone = column.time_zone or shop.time_zone
     column = replace(column, readings=(*column.readings, *readings))
-    cast = read_again(cast_field(text, kind, column, semantic, zone), text, kind, column, zone)
+    cast = read_again(cast_field(text, kind, column, semantic, zone), text, kind, column, semantic, zone)
     broken = cast.broken
     for flag in cast.breaks.values():
         broken = broken | flag
@@ -104,7 +105,10 @@ def _is_like(was: pl.Series, now: pl.Series, column: Column, reading: str) -> tu
     middle = len(was) // 2
     own = overlap(was.to_list()[middle:], set(was.to_list()[:middle]))
     figure = overlap(now.to_list(), known)
-    is_plausible = figure >= own / 2 if own >= 0.15 else reading == TEXT_OF_SCALAR
+    if own < 0.15:
+        alike = common([shape(text) for text in was.to_list()], [shape(text) for text in now.to_list()])
+        return alike >= 0.7 or reading == TEXT_OF_SCALAR, {"shapes_alike": round(alike, 3)}
+    is_plausible = figure >= own / 2
     return is_plausible, {"value_overlap": round(figure, 3), "own_overlap": round(own, 3)}
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from aura_lake.drift.shapes import TELLING
+from aura_lake.drift.shapes import TELLING, moment
 from aura_lake.drift.window import Cell
 
 #: Fewer values than this say nothing about overlap or distribution.
@@ -19,6 +20,9 @@ FEW = 12
 
 #: Evidence of one kind counts at most so much, for and against.
 MOST, LEAST = 60.0, 0.02
+
+#: A field rises with the records where so many of its values are at least the one before.
+RISING = 0.8
 
 #: A field is a set of words where it has at most so many.
 WORDS = 60
@@ -59,6 +63,7 @@ def likeness(
     if len(was) >= FEW and len(now) >= FEW:
         _weigh_overlap(found, was, now)
         _weigh_numbers(found, was, now)
+        _weigh_order(found, was, now)
         _weigh_contexts(found, old, new, contexts)
     return found
 
@@ -162,6 +167,31 @@ def _weigh_numbers(found: Likeness, was: Sequence[Cell], now: Sequence[Cell]) ->
     further = figure - own
     factor = 5.0 if further <= 0.12 else 1.0 if further <= 0.3 else 0.1 if further <= 0.6 else 0.02
     found.weigh(factor, "distribution_distance", figure)
+
+
+def _weigh_order(found: Likeness, was: Sequence[Cell], now: Sequence[Cell]) -> None:
+    """Times and counters that rise with the records go on where they stood."""
+    old, new = _rising(was), _rising(now)
+    if old is None or new is None:
+        return
+    span = max(old) - min(old)
+    gap = min(new) - max(old)
+    goes_on = span > 0 and -span / 4 <= gap <= span / 4 and max(new) > max(old)
+    found.weigh(8.0 if goes_on else 0.3, "goes_on_where_it_stood", round(gap / span, 3) if span else 0.0)
+
+
+def _rising(cells: Sequence[Cell]) -> list[float] | None:
+    """The times or numbers of some values, where nearly each is at least the one before; without the outermost
+    ones, since records come late."""
+    told = [cell.number if cell.number is not None else moment(cell.text or "") for cell in cells]
+    numbers = [number for number in told if number is not None]
+    if len(numbers) < 0.95 * len(cells) or len(set(numbers)) < len(numbers) / 20:
+        return None
+    if sum(later >= earlier for earlier, later in pairwise(numbers)) < RISING * (len(numbers) - 1):
+        return None
+    aside = len(numbers) // 50
+    ordered = sorted(numbers)
+    return ordered[aside : len(ordered) - aside]
 
 
 def _weigh_contexts(

@@ -153,6 +153,13 @@ def _passes(look: Look, path: str, readings: Sequence[Reading]) -> Finding | Non
     alike = common([c.shape for c in was], [c.shape for c in now])
     is_same = figure >= own / 3 if own >= 0.15 else alike >= 0.3
     form, became = _form(was), _form(now)
+    if _loses_zeros(was, now, readings):
+        lost = f"{path} was {form} and comes as {became} now: zeros that its values began with are lost."
+        return Finding(
+            look.feed, Happened.RETYPED, path, Stands.BREAKING, lost, 0.97, became,
+            {"records_before": len(was), "records_after": len(now)},
+            places=look.places(path), rows=len(fresh), first_row=min(fresh),
+        )  # fmt: skip
     then = "the same values, and its columns take them." if is_same else "its values are others, too."
     return Finding(
         feed=look.feed,
@@ -174,6 +181,14 @@ def _passes(look: Look, path: str, readings: Sequence[Reading]) -> Finding | Non
         rows=len(fresh),
         first_row=min(fresh),
     )
+
+
+def _loses_zeros(was: Sequence[Cell], now: Sequence[Cell], readings: Sequence[Reading]) -> bool:
+    """Codes such as 01234 that became numbers."""
+    if not any(r.column is not None and r.column.logical_type == "string" for r in readings):
+        return False
+    led = sum((cell.text or "").startswith("0") and cell.shape.startswith("int:") for cell in was if cell.text != "0")
+    return led >= SOME and all(cell.kind in ("integer", "number") for cell in now)
 
 
 def _rescaled(look: Look, path: str, readings: Sequence[Reading]) -> Finding | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
@@ -86,6 +87,19 @@ def number(text: str) -> float | None:
     if _INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text):
         return float(text)
     return None
+
+
+@lru_cache(maxsize=65_536)
+def moment(text: str) -> float | None:
+    """A written time as seconds since 1970, where it is one; naive ones as if they were UTC."""
+    if not _NAMED[2][1].fullmatch(text) and not _NAMED[3][1].fullmatch(text):
+        return None
+    plain = re.sub(r"\s*(?:UTC|GMT)$", "+00:00", text).replace("Z", "+00:00")
+    try:
+        found = datetime.fromisoformat(re.sub(r"\s+(?=[+-])", "", plain))
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 _PATTERNS = {

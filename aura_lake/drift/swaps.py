@@ -7,8 +7,8 @@ record of before could be turned round, and nobody would see.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import combinations, product
 
 from aura_lake.drift.finding import BAR, Finding, Happened, Stands
 from aura_lake.drift.likeness import FEW, common, distance, halves, overlap
@@ -19,6 +19,9 @@ from aura_lake.drift.window import Cell
 
 #: A field with at most so many values, which come again and again, is known by them.
 WORDS = 30
+
+#: What all values of a field may be made of.
+CHARACTERS = (r"^-?[0-9]+(?:\.[0-9]+)?$", r"^[^0-9]+$", r"^[A-Z]+$", r"^[^\s]*[0-9][^\s]*$")
 
 #: Of the records since the exchange so many have to be told from those before by their form.
 NEARLY_ALL = 0.995
@@ -76,21 +79,21 @@ def _is_estranged(look: Look, path: str) -> bool:
 
 
 def _swap(look: Look, one: str, other: str) -> Finding | None:
-    patterns = _patterns(look, one, other)
     crosswise = _likeness_crosswise(look, one, other)
-    swapped = _swapped_rows(look, one, other, patterns, look.window.after) if patterns else []
-    if patterns and len(swapped) >= ENOUGH:
-        told = look.seen(one).cells.keys() | look.seen(other).cells.keys()
-        since = [
-            row for row in look.window.after if row >= swapped[0] and row in told and _differs(look, one, other, row)
-        ]
-        share = len(swapped) / max(1, len(since))
+    if min(crosswise.values()) < 0.3:
+        return None
+    for patterns in _patterns(look, one, other):
+        swapped = _swapped_rows(look, one, other, patterns, look.window.after)
+        if len(swapped) < ENOUGH:
+            continue
+        since = [row for row in look.window.after if row >= swapped[0] and _is_any_told(look, one, other, row)]
+        share = len(swapped) / len(since)
         falsely = len(_swapped_rows(look, one, other, patterns, look.window.before))
-        if share >= NEARLY_ALL and not falsely and min(crosswise.values()) >= 0.3:
+        if share >= NEARLY_ALL and not falsely:
             operation = {"op": Operation.EXCHANGE.value, "fields": [one, other], "patterns": list(patterns)}
             evidence = {"told_by_their_form": round(share, 3), "records_before_alike": falsely, **crosswise}
             return _finding(look, one, other, swapped, 0.97, evidence, Patch(look.feed, (operation,)))
-    if min(crosswise.values()) >= 0.6:
+    if min(crosswise.values()) >= 0.5:
         return _finding(look, one, other, list(look.window.after), 0.8, crosswise, None)
     return None
 
@@ -139,28 +142,36 @@ def _alike(was: Sequence[Cell], now: Sequence[Cell]) -> float:
         figures.append(min(1.0, overlap([c.value for c in now], {c.value for c in was}) / own))
     numbers, fresh = [c.number for c in was if c.number is not None], [c.number for c in now if c.number is not None]
     if len(numbers) >= 0.8 * len(was) and len(fresh) >= 0.8 * len(now):
-        figures.append(1 - distance(numbers, fresh))
+        middle = len(numbers) // 2
+        figures.append(1 - max(0.0, distance(numbers, fresh) - distance(numbers[:middle], numbers[middle:])))
     return min(figures)
 
 
-def _patterns(look: Look, one: str, other: str) -> tuple[str, str] | None:
-    """Regular expressions that all values of before match, each its own field's, that tell the two apart. None where
-    there are none, or where the values may not be looked at."""
+def _patterns(look: Look, one: str, other: str) -> Iterator[tuple[str, str]]:
+    """Regular expressions that all values of before match, each its own field's, that tell the two apart, the
+    strictest first. None where the values may not be looked at."""
     if any(cell.text is None for path in (one, other) for cell in _cells(look.seen(path).cells)):
-        return None
-    kinds = [(_by_shape(look, one), _by_shape(look, other)), (_by_words(look, one), _by_words(look, other))]
-    options = [*kinds, (kinds[0][0], kinds[1][1]), (kinds[1][0], kinds[0][1])]
-    for own, its in options:
-        if own is None or its is None or own == its:
-            continue
-        mine, theirs = _texts(look, one), _texts(look, other)
+        return
+    mine, theirs = _texts(look, one), _texts(look, other)
+    for own, its in product(_options(look, one, mine), _options(look, other, theirs)):
         if not any(re.search(its, text) for text in mine) and not any(re.search(own, text) for text in theirs):
-            return own, its
-    return None
+            yield own, its
 
 
-def _by_shape(look: Look, path: str) -> str | None:
-    return pattern(sorted({cell.shape for cell in _cells(look.before(path))}))
+def _options(look: Look, path: str, texts: Collection[str]) -> list[str]:
+    """What values of a field look like: by shape, by the words they are, by the characters they have."""
+    shapes = sorted({cell.shape for cell in _cells(look.before(path))})
+    found = [
+        pattern(shapes),
+        _by_words(look, path),
+        pattern([*shapes, "int:1", "int:18"]) if _has(shapes, "int") else None,
+    ]
+    found += [text for text in CHARACTERS if all(re.search(text, value) for value in texts)]
+    return [text for text in found if text is not None]
+
+
+def _has(shapes: Sequence[str], name: str) -> bool:
+    return any(shape.startswith(f"{name}:") for shape in shapes)
 
 
 def _by_words(look: Look, path: str) -> str | None:

@@ -7,6 +7,7 @@ no contract calls personal. Nothing of a window is ever written down.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,12 @@ MOST_FIELDS = 400
 
 #: Values are nested at most so deep.
 DEEPEST = 6
+
+#: Kinds of values, whole numbers and others being one.
+KINDS = ("number", "string", "text", "boolean", "array", "object")
+
+#: So many values show whether a new shape is the common one now.
+NEXT = 20
 
 #: Longer texts are compared by their beginning.
 TEXT = 200
@@ -69,6 +76,26 @@ class FieldSeen:
         """The cells of the records [first, last)."""
         return {row: cell for row, cell in self.cells.items() if first <= row < last}
 
+    def changes_after(self, least: int) -> int:
+        """The first record from `least` on where the field comes up, or another kind of its values does, or another
+        shape that from there on is the commoner one; no record's number where it stays what it is."""
+        rows: dict[str, list[int]] = {}
+        told = [(row, cell) for row, cell in sorted(self.cells.items())]
+        for row, cell in told:
+            groups = ["present"] if cell.is_null else ["present", _group(cell.kind), cell.shape.partition(":")[0]]
+            for group in groups:
+                rows.setdefault(group, []).append(row)
+        first = sys.maxsize
+        for group, found in rows.items():
+            if found[0] < least or len(found) < 5:
+                continue
+            next_ones = [cell for row, cell in told if row >= found[0] and not cell.is_null][:NEXT]
+            is_shape = group not in ("present", *KINDS)
+            if is_shape and sum(cell.shape.partition(":")[0] == group for cell in next_ones) < len(next_ones) / 2:
+                continue
+            first = min(first, found[0])
+        return first
+
     def told(self, rows: Collection[int] | range) -> list[Cell]:
         """The cells that are not null, of these records, in order."""
         found = ((row, self.cells.get(row)) for row in rows)
@@ -87,19 +114,12 @@ class Window:
 
     @cached_property
     def begins(self) -> int:
-        """The number of the first record that may be another: where the first new field or type comes up, but not
-        in the first tenth, and at the latest in the middle."""
+        """The number of the first record that may be another: where the first new field, type or shape comes up, but
+        not in the first tenth, and at the latest in the middle."""
         if self.split is not None:
             return self.split
         least, most = max(self.rows // 10, min(30, self.rows // 2)), self.rows // 2
-        first = most
-        for seen in self.fields.values():
-            kinds: dict[str, list[int]] = {}
-            for row, cell in seen.cells.items():
-                if not cell.is_null:
-                    kinds.setdefault(_group(cell.kind), []).append(row)
-            first = min([first, *(min(rows) for rows in kinds.values() if min(rows) >= least and len(rows) >= 5)])
-        return max(least, first)
+        return max(least, min([most, *(seen.changes_after(least) for seen in self.fields.values())]))
 
     @property
     def before(self) -> range:

@@ -116,20 +116,20 @@ def _new(rows: list[Row], since: int, fields: Sequence[str], dice: random.Random
 def _retype(rows: list[Row], since: int, fields: Sequence[str], dice: random.Random) -> Change:
     field = _pick(fields, dice)
     sample = next(row[field] for row in rows if row.get(field) is not None)
-    name, convert = dice.choice(_conversions(sample))
+    name, convert = dice.choice(_conversions(sample, zeros=any(str(row.get(field)).startswith("0") for row in rows)))
     for row in rows[since:]:
         if row.get(field) is not None:
             row[field] = convert(row[field])
     return Change("retype", field, how=name)
 
 
-def _conversions(sample: Any) -> list[tuple[str, Callable[[Any], Any]]]:
+def _conversions(sample: Any, *, zeros: bool) -> list[tuple[str, Callable[[Any], Any]]]:
     """What a producer might make of such a value without losing it."""
     if isinstance(sample, bool):
         return [("text", lambda v: "true" if v else "false"), ("yes_no", lambda v: "yes" if v else "no"), ("0_1", int)]
     if isinstance(sample, (int, float)):
         return [("text", _digits), ("list", lambda v: [v]), ("comma", lambda v: _digits(v).replace(".", ","))]
-    if isinstance(sample, str) and sample.isdigit():
+    if isinstance(sample, str) and sample.isdigit() and not zeros:
         return [("number", int)]
     moment = _moment(sample)
     if moment is not None:
@@ -157,7 +157,9 @@ def _moment(value: Any) -> datetime | None:
 
 def _epoch(value: str, times: int) -> Any:
     moment = _moment(value)
-    return value if moment is None else int(moment.timestamp()) * times + (moment.microsecond // 1000 if times > 1 else 0)
+    return (
+        value if moment is None else int(moment.timestamp()) * times + (moment.microsecond // 1000 if times > 1 else 0)
+    )
 
 
 def _pick(fields: Sequence[str], dice: random.Random) -> str:
