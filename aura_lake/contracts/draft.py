@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from aura_lake.contracts.contract import Contract, Format, Shop
+from aura_lake.contracts.contract import KAFKA, Contract, Format, Shop
 from aura_lake.contracts.judge import Judge
 from aura_lake.contracts.load import load_shop
 from aura_lake.contracts.model import commerce_model
@@ -51,7 +51,10 @@ def draft_shop(folder: Path, source: str, environ: Mapping[str, str]) -> list[Dr
     samples = sample_feeds(source, environ)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shop.yaml").write_text(_shop_text(folder, source))
-    drafting = [_Drafting(folder, sample, profile_of(sample)) for sample in samples]
+    drafting = []
+    for sample in samples:
+        table = table_name(sample.name)
+        drafting.append(_Drafting(folder, sample, profile_of(sample), table, folder / f"{table}.odcs.yaml"))
     for each in drafting:
         each.write()
     for _ in range(3):
@@ -72,16 +75,38 @@ def _shop_text(folder: Path, source: str) -> str:
     )
 
 
+def draft_feed(
+    shop: Shop, sample: Sample, table: str, file: Path, environment: str, environ: Mapping[str, str]
+) -> Draft:
+    """Write `file`, the contract of one more feed and its table for `shop`, and try it beside the others.
+
+    It is written as if it lay in the shop's folder, so that it may be moved there. Raises ContractError where it
+    does not load beside the shop's contracts; OSError where the file cannot be written.
+    """
+    drafting = _Drafting(shop.path, sample, profile_of(sample), table, file, by="aura discover")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    drafting.write()
+    for _ in range(3):
+        if not drafting.mend(load_shop(shop.path, environment, environ, also=[file])):
+            break
+    return drafting.result()
+
+
+def table_name(feed: str) -> str:
+    """The table that a feed of this name is drafted as."""
+    # The canonical tables have columns and keys of their own; mapping onto them is a person's choice.
+    table = f"raw_{feed}" if feed in commerce_model() else feed
+    # Those endings are of the tables kept beside each table.
+    return f"{table}_rows" if table.endswith(("_log", "_history", "_quarantine", "_restatements")) else table
+
+
 class _Drafting:
     """One contract while it is drafted."""
 
-    def __init__(self, folder: Path, sample: Sample, profile: Profile) -> None:
-        self._sample, self._profile = sample, profile
-        # The canonical tables have columns and keys of their own; mapping onto them is a person's choice.
-        self.table = f"raw_{sample.name}" if sample.name in commerce_model() else sample.name
-        if self.table.endswith(("_log", "_history", "_quarantine", "_restatements")):
-            self.table += "_rows"  # those endings are of the tables kept beside each table
-        self._file = folder / f"{self.table}.odcs.yaml"
+    def __init__(
+        self, folder: Path, sample: Sample, profile: Profile, table: str, file: Path, by: str = "aura init"
+    ) -> None:
+        self._sample, self._profile, self.table, self._file, self._by = sample, profile, table, file, by
         self._folder = folder
         self._verdicts: dict[str, int] = {}
 
@@ -122,7 +147,7 @@ class _Drafting:
     def _text(self) -> str:
         sample, profile = self._sample, self._profile
         lines = [
-            f"# Drafted by `aura init` from {len(sample.records):,} records of {len(sample.objects):,} objects.",
+            f"# Drafted by `{self._by}` from {len(sample.records):,} records of {sample.drawn_from}.",
             "apiVersion: v3.2.0",
             "kind: DataContract",
             f"id: {plain_name(self._folder.name)}-{self.table}".replace("_", "-"),
@@ -151,6 +176,15 @@ class _Drafting:
 
     def _server(self) -> list[str]:
         sample = self._sample
+        if sample.topic:
+            return [
+                f"  - server: {sample.name}",
+                "    type: kafka",
+                f"    host: {_quoted(sample.location.removeprefix(KAFKA))}",
+                f"    format: {sample.format.value}",
+                "    customProperties:",
+                f"      - {{property: topics, value: [{_quoted(sample.topic)}]}}",
+            ]
         is_remote = "://" in sample.location
         place = sample.location if is_remote else _place(sample.location, self._folder)
         lines = [
@@ -159,6 +193,8 @@ class _Drafting:
             f"    {'location' if is_remote else 'path'}: {_quoted(place)}",
             f"    format: {sample.format.value}",
         ]
+        if sample.endpoint_url:
+            lines.append(f"    endpointUrl: {_quoted(sample.endpoint_url)}")
         if sample.format is Format.CSV and sample.delimiter != "," and is_remote:
             lines.append(f"    delimiter: {_quoted(sample.delimiter)}")
         custom = {"layout": sample.layout, "include": sample.include}

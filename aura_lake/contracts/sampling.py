@@ -38,7 +38,8 @@ _LAYOUTS = {1: "%Y", 2: "%Y/%m", 3: "%Y/%m/%d", 4: "%Y/%m/%d/%H"}
 
 @dataclass
 class Sample:
-    """One feed to be: where it lies, how it is cut, and some of its records."""
+    """One feed to be: where it lies, how it is cut, and some of its records. Of a topic `location` names the
+    brokers."""
 
     name: str
     location: str
@@ -50,6 +51,13 @@ class Sample:
     header: bytes | None = None
     records: list[bytes] = field(default_factory=list)
     positions: list[tuple[str, str, int]] = field(default_factory=list)  #: object, etag, ordinal
+    topic: str | None = None
+    endpoint_url: str | None = None
+
+    @property
+    def drawn_from(self) -> str:
+        """What its records were drawn from, for people."""
+        return f"the topic {self.topic}" if self.topic else f"{len(self.objects):,} objects"
 
 
 def sample_feeds(source: str, environ: Mapping[str, str]) -> list[Sample]:
@@ -66,11 +74,18 @@ def sample_feeds(source: str, environ: Mapping[str, str]) -> list[Sample]:
         raise FeedError(
             f"{source} holds no objects that can be read.", fix="Name a file, folder or prefix with records."
         )
+    samples = sort_samples(objects, location, source)
+    for sample in samples:
+        read_sample(sample, store)
+    return _named_once([sample for sample in samples if sample.records])
+
+
+def sort_samples(objects: list[ObjectInfo], location: str, source: str) -> list[Sample]:
+    """Objects that lie at `location`, sorted into feeds; nothing is read. `source` names a feed that nothing else
+    does."""
     samples = [_sample(group, infos, location, source) for group, infos in _groups(objects).items()]
     _tell_apart(samples)
-    for sample in samples:
-        _read(sample, store)
-    return _named_once([sample for sample in samples if sample.records])
+    return samples
 
 
 def _location(source: str) -> tuple[str, str | None]:
@@ -146,7 +161,7 @@ def _common_beginning(names: list[str]) -> str:
     return first[: next(same, min(len(first), len(last)))]
 
 
-def _read(sample: Sample, store: ObjectStore) -> None:
+def read_sample(sample: Sample, store: ObjectStore) -> None:
     """Tell the format by the first object, then take records of some objects, first to last."""
     filled = [info for info in sample.objects if info.size > 0]
     if not filled:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from aura_lake.errors import FeedError
-from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, classify
+from aura_lake.outside.objects import Level, Listing, ListingScope, ObjectChanged, ObjectInfo, classify
 from aura_lake.outside.pattern import matches
 
 if TYPE_CHECKING:
@@ -36,6 +37,32 @@ class FolderStore:
             self._place(entry, name, listing)
         listing.objects.sort(key=lambda info: info.name)
         return listing
+
+    def level(self, most: int) -> Level:
+        """What lies directly in the folder; links to folders are not followed."""
+        level, listing = Level([], []), Listing([])
+        try:
+            with os.scandir(self.root) as entries:
+                for entry in islice(entries, most + 1):
+                    if not entry.is_dir(follow_symlinks=False):
+                        self._place(entry, entry.name, listing)
+                    elif _is_utf8(entry.name):
+                        level.folders.append(entry.name)
+        except FileNotFoundError:
+            return level
+        except OSError as error:
+            raise self._unlisted(self.root, error) from error
+        is_more = len(level.folders) + sum(map(len, (listing.objects, listing.waiting, listing.skipped))) > most
+        return Level(sorted(level.folders), sorted(listing.objects, key=lambda info: info.name), is_more)
+
+    def some(self, most: int) -> tuple[Sequence[ObjectInfo], bool]:
+        """The first objects that the walk meets, by name."""
+        listing = Listing([])
+        for entry, name in self._walk(self.root, ""):
+            self._place(entry, name, listing)
+            if len(listing.objects) > most:
+                break
+        return sorted(listing.objects[:most], key=lambda info: info.name), len(listing.objects) > most
 
     def open(self, info: ObjectInfo) -> BinaryIO:
         """The bytes of that version; reading to the end raises ObjectChanged if it changed."""
@@ -69,10 +96,13 @@ class FolderStore:
         except FileNotFoundError:
             return  # the folder was removed while it was listed: nothing lies there now
         except OSError as error:
-            raise FeedError(
-                f"Feed {self.feed}: the folder {folder} cannot be listed ({error.strerror}).",
-                fix="Give the user that runs Aura Lake read permission on the folder and all in it.",
-            ) from error
+            raise self._unlisted(folder, error) from error
+
+    def _unlisted(self, folder: Path, error: OSError) -> FeedError:
+        return FeedError(
+            f"Feed {self.feed}: the folder {folder} cannot be listed ({error.strerror}).",
+            fix="Give the user that runs Aura Lake read permission on the folder and all in it.",
+        )
 
     def _place(self, entry: os.DirEntry[str], name: str, listing: Listing) -> None:
         """Put one entry into the one part of the listing where it belongs."""

@@ -18,6 +18,7 @@ from kafka import errors as kafka_errors
 
 from aura_lake.contracts.contract import Feed
 from aura_lake.errors import FeedError, FeedUnavailable
+from aura_lake.outside.kafka_refusal import find_refusal
 from aura_lake.outside.kafka_settings import ANSWER_SECONDS, kafka_options
 from aura_lake.outside.topic_chunk import Lane, TopicChunk, chunk_of
 
@@ -305,6 +306,9 @@ class TopicReader:
                 "user's right to read the topics.",
             ) from error
         except (kafka_errors.KafkaError, OSError) as error:
+            refusal = find_refusal(self._options)
+            if refusal is not None:
+                raise FeedError(f"{self._feed.name}: {refusal.says}.", fix=refusal.fix) from error
             raise FeedUnavailable(
                 f"{self._feed.name}: the brokers {self._feed.brokers} do not answer: {type(error).__name__}.",
                 fix="Nothing is lost: reading goes on where the lake says, once they answer.",

@@ -7,6 +7,7 @@ in silence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -58,11 +59,28 @@ class Listing:
     skipped: dict[str, str] = field(default_factory=dict)  #: name -> reason; never read
 
 
+@dataclass(frozen=True)
+class Level:
+    """What lies directly in one folder or prefix: its folders, by name, and its objects. `is_more`: not all is told."""
+
+    folders: list[str]
+    objects: list[ObjectInfo]
+    is_more: bool = False
+
+
 class ObjectStore(Protocol):
     """A folder or a bucket, as landing sees it."""
 
     def list(self, scope: ListingScope = ListingScope.EVERYTHING) -> Listing:
         """What lies there now. Raises FeedError where it is missing or may not be read."""
+        ...
+
+    def level(self, most: int) -> Level:
+        """What lies directly at the place, up to about `most` names; empty where it is missing."""
+        ...
+
+    def some(self, most: int) -> tuple[Sequence[ObjectInfo], bool]:
+        """About the first `most` objects below the place that could be read now, and whether there are more."""
         ...
 
     def open(self, info: ObjectInfo) -> BinaryIO:

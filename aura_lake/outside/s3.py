@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from aura_lake.errors import FeedError
-from aura_lake.outside.objects import Listing, ListingScope, ObjectChanged, ObjectInfo, classify
+from aura_lake.outside.objects import Level, Listing, ListingScope, ObjectChanged, ObjectInfo, classify
 from aura_lake.outside.pattern import matches, split_location
 from aura_lake.outside.s3_errors import ATTEMPTS, no_answer, refusal
 from aura_lake.outside.s3_session import (
@@ -49,6 +49,31 @@ class S3Store:
             self._add_single_object(listing)
         listing.objects.sort(key=lambda info: info.name)
         return listing
+
+    def level(self, most: int) -> Level:
+        """What lies directly under the prefix, in pages of a thousand names."""
+        prefix = f"{self._root}/" if self._root else ""
+        folders: list[str] = []
+        listing = Listing([])
+        is_more = False
+        for page in self._answers(prefix, Delimiter="/"):
+            folders += [each["Prefix"][len(prefix) : -1] for each in page.get("CommonPrefixes", [])]
+            for found in page.get("Contents", []):
+                self._sort_in(found, found["Key"][len(prefix) :], listing)
+            if len(folders) + len(listing.objects) >= most:
+                is_more = bool(page.get("IsTruncated"))
+                break
+        return Level(sorted(filter(None, folders)), listing.objects, is_more)
+
+    def some(self, most: int) -> tuple[Sequence[ObjectInfo], bool]:
+        """The first objects below the prefix, by name."""
+        listing = Listing([])
+        prefix = f"{self._root}/" if self._root else ""
+        for found in self._pages(prefix):
+            self._sort_in(found, found["Key"][len(prefix) :], listing)
+            if len(listing.objects) > most:
+                break
+        return listing.objects[:most], len(listing.objects) > most
 
     def list_names(self, keys: Iterable[str]) -> Listing:
         """What lies now under exactly these keys of the bucket, below the location: one request a key.
@@ -110,10 +135,15 @@ class S3Store:
 
     def _pages(self, prefix: str) -> Iterator[dict[str, Any]]:
         """The objects under a prefix. botocore asks for URL-encoded keys and decodes them once."""
+        for page in self._answers(prefix):
+            yield from page.get("Contents", [])
+
+    def _answers(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
         token: dict[str, str] = {}
         while True:
-            page = self._call("list_objects_v2", Bucket=self._bucket, Prefix=prefix, MaxKeys=PAGE_KEYS, **token)
-            yield from page.get("Contents", [])
+            request = {"Bucket": self._bucket, "Prefix": prefix, "MaxKeys": PAGE_KEYS, **more, **token}
+            page = self._call("list_objects_v2", **request)
+            yield page
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
