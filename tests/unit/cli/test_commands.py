@@ -30,6 +30,12 @@ COMMANDS = [
     ("simulate",),
     ("doctor",),
     ("ui",),
+    ("alerts", "list"),
+    ("alerts", "look"),
+    ("alerts", "test"),
+    ("alerts", "acknowledge"),
+    ("alerts", "resolve"),
+    ("approvals", "serve"),
 ]
 
 
