@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aura_lake.cli.output import Form, FormOption, complaints, console, show_json, show_rows
+from aura_lake.cli.quarantine_decide import discard, replay
 
 if TYPE_CHECKING:
-    from aura_lake.ledger.inbox import WaitingRow
+    from aura_lake.ledger.inbox import Waiting, WaitingRow
+
+#: Heights of a day's bar, nothing first.
+_BARS = " ▁▂▃▄▅▆▇█"
 
 app = typer.Typer(no_args_is_help=True, help="Rows that broke a rule and wait.")
 
@@ -19,39 +23,63 @@ def _quarantine() -> None:
     """Rows that broke a rule and wait."""
 
 
+app.command("replay")(replay)
+app.command("discard")(discard)
+
+
 @app.command("list")
 def list_waiting(form: FormOption = Form.TABLE) -> None:
-    """What waits, by table and rule.
+    """What waits, by table, rule and producer: how much, since when, on which days, and masked samples.
 
-    A row that breaks two rules counts under both. Example: [bold]aura quarantine list[/bold]
+    A row that breaks two rules counts under both; a producer is a topic, or a folder of objects.
+    Example: [bold]aura quarantine list[/bold]
     """
     from aura_lake.cli.opening import open_reader
     from aura_lake.ledger.inbox import Inbox
 
     inbox = Inbox(open_reader())
     lines = inbox.waiting()
-    columns = ("table", "feed", "rule", "blocks", "units", "first_landed_at", "last_landed_at")
-    rows = [
-        (
-            line.table,
-            line.feed,
-            line.rule,
-            line.blocks if form is not Form.TABLE else ("blocks" if line.blocks else ""),
-            line.units,
-            line.first_landed_at,
-            line.last_landed_at,
-        )
-        for line in lines
-    ]
+    columns = ("table", "feed", "rule", "producer", "blocks", "units", "first_landed_at", "last_landed_at", "by_day")
     if form is not Form.TABLE:
-        show_rows(columns, rows, form)
-    elif rows:
-        shown = [(*row[:5], f"{line.last_landed_at:%Y-%m-%d %H:%M}") for row, line in zip(rows, lines, strict=True)]
-        show_rows((*columns[:5], "last_landed"), shown, form, right=("units",), styles={"blocks": "red"})
+        rows = [[*(getattr(line, name) for name in columns[:-1]), _days(line), _samples(line)] for line in lines]
+        show_rows((*columns, "samples"), rows, form)
+    elif lines:
+        shown = [
+            (
+                line.table,
+                line.rule,
+                line.producer,
+                "blocks" if line.blocks else "",
+                line.units,
+                _bars(line),
+                f"{line.last_landed_at:%Y-%m-%d %H:%M}",
+                line.samples[0].place,
+            )
+            for line in lines
+        ]
+        names = ("table", "rule", "producer", "blocks", "units", "by_day", "last_landed", "such_as")
+        show_rows(names, shown, form, right=("units",), styles={"blocks": "red"})
         total = sum(inbox.units(table) for table in dict.fromkeys(line.table for line in lines))
         console().print(f"[dim]{total:,} units wait. aura quarantine show {lines[0].table} tells them.[/dim]")
     else:
         console().print("[green]Nothing waits.[/green]")
+
+
+def _days(line: Waiting) -> dict[str, int]:
+    return {day.isoformat(): units for day, units in line.by_day.items()}
+
+
+def _samples(line: Waiting) -> list[dict[str, Any]]:
+    return [{"place": row.place, "broken_rules": list(row.broken), "values": dict(row.values)} for row in line.samples]
+
+
+def _bars(line: Waiting) -> str:
+    """A bar for each day of the last ones, as high as its share of the highest."""
+    from datetime import timedelta
+
+    last = line.last_landed_at.date()
+    counts = [line.by_day.get(last - timedelta(days=ago), 0) for ago in range(6, -1, -1)]
+    return "".join(_BARS[-(-count * (len(_BARS) - 1) // max(counts))] for count in counts)
 
 
 @app.command()

@@ -121,7 +121,10 @@ def _add_table(tree: Tree, table: TableLife) -> None:
             for judgement in record.judgements:
                 color = COLORS.get(judgement.verdict, "white")
                 text = f"[{color}]{judgement.verdict}[/{color}]"
-                if judgement.reason:
+                if judgement.decided:
+                    told = judgement.decided
+                    text += f" by {escape(told['who'])}, {told['at'][:19]}: {escape(told['why'])}"
+                elif judgement.reason:
                     text += f" ({escape(judgement.reason)})"
                 if judgement.broken_rules:
                     text += f": breaks {escape(', '.join(judgement.broken_rules))}"

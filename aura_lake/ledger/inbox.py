@@ -1,4 +1,4 @@
-"""The inbox: what waits in quarantine, by table and rule, and the rows themselves.
+"""The inbox: what waits in quarantine, by table, rule and producer, and the rows themselves.
 
 A row shows its place, the rules it broke and the values that could be read, personal ones hashed; its
 bytes stand in bronze alone and are fetched only when asked for.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import duckdb
@@ -16,21 +16,38 @@ import duckdb
 from aura_lake.contracts.digest import TableDigest
 from aura_lake.delta.snapshot import Snapshot
 from aura_lake.errors import QueryError
+from aura_lake.people.masking import MaskedRow, mask_row
 from aura_lake.query.reader import Reader
 from aura_lake.query.relations import UNIT, Relations, column_list, quote_name
+
+#: Days of a group that are told, the newest ones; masked rows of it.
+DAYS, SAMPLES = 14, 3
+
+#: Who sent a record, as far as its place tells: the topic, or the folder of the object without those of dates. Records
+#: beside each other in the feed's own folder have no name but the feed's.
+_PRODUCER = (
+    "coalesce(topic, nullif(array_to_string([step for step in string_split(object, '/')[:-2]"
+    " if not regexp_full_match(step, '([A-Za-z_]+=)?[0-9T:_-]+')], '/'), ''), ?)"
+)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many units of a table wait by one rule. A unit that breaks two rules counts under both."""
+    """How many units of a table from one producer wait by one rule. A unit that breaks two rules counts under both.
+
+    `by_day`: units by the day they landed, the newest days. `samples`: the newest rows, masked.
+    """
 
     table: str
     feed: str
     rule: str
+    producer: str
     blocks: bool
     units: int
     first_landed_at: datetime
     last_landed_at: datetime
+    by_day: dict[date, int]
+    samples: tuple[MaskedRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,21 +83,48 @@ class Inbox:
         self._relations = Relations(reader, self._connection)
 
     def waiting(self) -> list[Waiting]:
-        """A line for each table and rule, the most broken first."""
+        """A line for each table, rule and producer, the most broken first."""
         lines = []
         for table in self._reader.digest.tables.values():
             log = self._log(table)
             if log is None:
                 continue
-            rows = f"select unnest(broken_rules) as rule, landed_at from ({self._relations.standing(log)})"
-            sql = (
-                "select rule, count(*), min(landed_at), max(landed_at)"
-                f" from ({rows} where verdict = 'quarantined') group by rule order by 2 desc, 1"
+            rows = f"select *, {_PRODUCER} as producer from ({self._relations.standing(log)})"
+            kept = f"create or replace temp table _waiting as {rows} where outcome = 'quarantined'"
+            self._connection.execute(kept, [table.feed])
+            grouped = (
+                "select rule, producer, count(*), min(landed_at), max(landed_at)"
+                " from (select unnest(broken_rules) as rule, producer, landed_at from _waiting)"
+                " group by rule, producer order by 3 desc, 1, 2"
             )
-            for rule, units, first, last in self._connection.execute(sql).fetchall():
-                blocks = rule in table.blocking_rules
-                lines.append(Waiting(table.name, table.feed, rule, blocks, units, first, last))
+            for rule, producer, units, first, last in self._connection.execute(grouped).fetchall():
+                told = (table.name, table.feed, rule, producer, rule in table.blocking_rules, units, first, last)
+                lines.append(Waiting(*told, self._by_day(rule, producer), self._samples(table, rule, producer)))
         return lines
+
+    def _by_day(self, rule: str, producer: str) -> dict[date, int]:
+        sql = (
+            "select landed_at::date, count(*) from _waiting where list_contains(broken_rules, ?) and producer = ?"
+            f" group by 1 order by 1 desc limit {DAYS}"
+        )
+        return dict(self._connection.execute(sql, [rule, producer]).fetchall()[::-1])
+
+    def _samples(self, table: TableDigest, rule: str, producer: str) -> tuple[MaskedRow, ...]:
+        columns = list(dict.fromkeys([*UNIT, "broken_rules", *table.columns]))
+        sql = (
+            f"select {column_list(columns)} from _waiting where list_contains(broken_rules, ?) and producer = ?"
+            f' order by landed_at desc, object, ordinal, topic, "partition", "offset", part limit {SAMPLES}'
+        )
+        found = self._connection.execute(sql, [rule, producer]).fetchall()
+        rows = [dict(zip(columns, row, strict=True)) for row in found]
+        return tuple(
+            MaskedRow(
+                place_of(row),
+                tuple(row["broken_rules"]),
+                mask_row({name: row[name] for name in table.columns}, hashed=table.personal),
+            )
+            for row in rows
+        )
 
     def units(self, table: str) -> int:
         """How many units of a table wait."""

@@ -13,7 +13,8 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Judgement:
-    """One verdict on a unit. `stands`: it is the highest of its unit, the one that counts."""
+    """One verdict on a unit. `stands`: it is the highest of its unit, the one that counts. `decided`: who decided it,
+    when and why, where a person did (`number`, `kind`, `who`, `why`, `at`)."""
 
     number: int
     verdict: str
@@ -21,6 +22,7 @@ class Judgement:
     broken_rules: tuple[str, ...]
     warnings: tuple[str, ...]
     stands: bool
+    decided: Row | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def _record(record: RecordLife) -> dict[str, Any]:
                 "broken_rules": list(judgement.broken_rules),
                 "warnings": list(judgement.warnings),
                 "stands": judgement.stands,
+                **({"decided": _plain(judgement.decided)} if judgement.decided else {}),
             }
             for judgement in record.judgements
         ],

@@ -7,12 +7,13 @@ is there in 0.7 s.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from aura_lake.contracts.digest import TableDigest, digest_of
+from aura_lake.ledger.decided import decisions_behind
 from aura_lake.ledger.life import GoldLife, Judgement, Life, Mention, RecordLife, Row, TableLife
 from aura_lake.query.reader import Reader
 from aura_lake.query.relations import UNIT, Relations, column_list, quote_name
@@ -144,7 +145,7 @@ class _Search:
         found = self._rows(f"select {columns} from ({hits}) order by {order}", values)
         if not found:
             return None
-        records = _records(table, found)
+        records = _records(table, found, decisions_behind(found, self._reader, self._connection))
         keys = list(dict.fromkeys(tuple(row[name] for name in table.key) for row in found))
         keys = [key for key in keys if key and None not in key][:SHOWN]
         for name in (*table.key, *table.event_id):
@@ -253,7 +254,7 @@ class _Search:
         return self._connection.execute(sql, list(values)).fetchall()
 
 
-def _records(table: TableDigest, found: list[Row]) -> tuple[RecordLife, ...]:
+def _records(table: TableDigest, found: list[Row], decided: Mapping[str | None, Row]) -> tuple[RecordLife, ...]:
     """Log rows gathered by unit, in the order they came."""
     by_unit: dict[tuple[Any, ...], list[Row]] = {}
     for row in found:
@@ -269,6 +270,7 @@ def _records(table: TableDigest, found: list[Row]) -> tuple[RecordLife, ...]:
                 broken_rules=tuple(row["broken_rules"] or ()),
                 warnings=tuple(row["warnings"] or ()),
                 stands=row["judgement"] == highest,
+                decided=decided.get(row["reason"]),
             )
             for row in sorted(rows, key=lambda row: int(row["judgement"]))
         )

@@ -26,6 +26,8 @@ COMMANDS = [
     ("contract", "check"),
     ("quarantine", "list"),
     ("quarantine", "show"),
+    ("quarantine", "replay"),
+    ("quarantine", "discard"),
     ("rebuild",),
     ("simulate",),
     ("doctor",),
