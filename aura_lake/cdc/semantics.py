@@ -86,6 +86,9 @@ def _fields(schema: Any) -> list[dict[str, Any]]:
 
 
 def _of_field(field: Mapping[str, Any]) -> Semantic | None:
+    if field.get("type") == "array" and isinstance(field.get("items"), dict):
+        of_items = _of_field(field["items"])
+        return of_items if of_items is not None and of_items.encoding is not None else None
     name = field.get("name")
     if name == "org.apache.kafka.connect.data.Decimal":
         scale = str((field.get("parameters") or {}).get("scale", ""))
@@ -100,7 +103,7 @@ def from_contract(column: Column, decimals: str, *, is_change: bool) -> Semantic
     `decimals` is Debezium's decimal.handling.mode, and matters for changes only.
     """
     physical = (column.physical_type or "").lower().replace(" ", "")
-    numeric = re.fullmatch(r"(?:numeric|decimal)(?:\(([0-9]+)(?:,(-?[0-9]+))?\))?", physical)
+    numeric = re.fullmatch(r"(?:numeric|decimal)(?:\(([0-9]+)(?:,(-?[0-9]+))?\))?(?:\[\])*", physical)
     # A text column may hold a numeric: more digits than a decimal has, by their digits.
     if column.dtype.is_decimal() or (numeric and column.dtype == pl.String()):
         if not is_change:

@@ -6,18 +6,16 @@ decimal. A string where the contract says number is a broken rule, not a lucky p
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
 import polars as pl
 
-from aura_lake.cdc.decimals import digits_of
 from aura_lake.cdc.semantics import Semantic
 from aura_lake.contracts.contract import Column
+from aura_lake.contracts.encoded import digits, digits_of_items
 
 #: Years Delta and Polars hold in microseconds and people can read.
 FIRST_MICROS = -62135596800000000  # 0001-01-01
@@ -31,6 +29,10 @@ PG_FIRST_YEAR, PG_LAST_YEAR, PG_LAST_TIMESTAMP_YEAR = -4714, 5_874_897, 294_276
 
 #: In microseconds 64 bits end before PostgreSQL does; from here on the number is its infinity.
 INFINITE_FROM_MICROS = 9_223_372_036_800_000_000
+
+#: Types of a database whose numbers a column of text takes by their digits: with NaN and the infinities, which no
+#: number of silver is.
+INEXACT = frozenset({"double", "double precision", "real", "float", "float4", "float8"})
 
 #: Decimal's own context keeps 28 digits and rounds the rest in silence; a column holds up to 38.
 WIDE = Context(prec=80, rounding=ROUND_HALF_EVEN)
@@ -104,12 +106,17 @@ def _unreadable(text: pl.Series, values: pl.Series, allowed: pl.Series) -> pl.Se
 
 def _string(text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None) -> Cast:
     is_json = column.logical_type in ("object", "array") or (column.physical_type or "") in ("json", "jsonb")
-    allowed = kind.is_in(["string", "text", "integer", *(("object", "array", "number", "boolean") if is_json else ())])
+    is_inexact = (column.physical_type or "").lower() in INEXACT
+    others = ("object", "array", "number", "boolean") if is_json else ("number",) if is_inexact else ()
+    allowed = kind.is_in(["string", "text", "integer", *others])
     if column.physical_type == "uuid":
         text = text.str.to_lowercase().str.replace(r"^urn:uuid:", "").str.strip_chars("{}")
     if semantic is not None and semantic.encoding is not None and not is_json:
-        text, encoded = _digits(text, kind, semantic)
+        text, encoded = digits(text, kind, semantic)
         allowed = (allowed | encoded | (kind == "number")) & (text.is_not_null() | ~encoded)
+    elif semantic is not None and semantic.encoding in ("base64", "variable"):
+        text, encoded = digits_of_items(text, kind, semantic)
+        allowed = allowed & (text.is_not_null() | ~encoded)
     return Cast(text.set(~allowed, None), ~allowed)
 
 
@@ -147,7 +154,7 @@ def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semanti
     allowed = kind.is_in(allowed_kinds)
     breaks = {}
     if semantic is not None:
-        text, encoded = _digits(text, kind, semantic)
+        text, encoded = digits(text, kind, semantic)
         allowed = allowed | encoded
         if encoding == "base64" and semantic.scale is None:
             breaks[SCALE_IS_KNOWN] = encoded
@@ -172,21 +179,6 @@ def _decimal(text: pl.Series, kind: pl.Series, column: Column, semantic: Semanti
     return Cast(values, broken, notes, breaks)
 
 
-def _digits(text: pl.Series, kind: pl.Series, semantic: Semantic) -> tuple[pl.Series, pl.Series]:
-    """Encoded numbers by their digits, null where one cannot be decoded; and which values are encoded."""
-    decode: Callable[[str], str | None]
-    if semantic.encoding == "base64":
-        encoded, scale = kind == "string", semantic.scale
-        decode = lambda value: decode_decimal(value, scale)  # noqa: E731
-    elif semantic.encoding == "variable":
-        encoded, decode = kind == "object", decode_variable_decimal
-    else:
-        return text, pl.repeat(False, len(text), eager=True)
-    distinct = text.filter(encoded).drop_nulls().unique().to_list()
-    decoded = text.replace_strict({v: decode(v) for v in distinct}, default=None, return_dtype=pl.String)
-    return (decoded.zip_with(encoded, text) if distinct else text), encoded
-
-
 def _exactly(text: str | None, dtype: pl.Decimal, lossy: bool) -> Decimal | None:
     """The number at the column's scale, or None where it does not fit without loss."""
     if text is None or not re.fullmatch(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", text):
@@ -202,38 +194,12 @@ def _exactly(text: str | None, dtype: pl.Decimal, lossy: bool) -> Decimal | None
     return held if lossy or held == value else None
 
 
-def decode_decimal(text: str, scale: int | None) -> str | None:
-    """Debezium's precise decimal: base64 of a big-endian two's complement integer (KIP-481), as its digits.
-    None where it cannot be read: no base64, no scale, or more digits than PostgreSQL's numeric has."""
-    if scale is None:
-        return None
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:
-        return None
-    return digits_of(raw, scale)
-
-
-def decode_variable_decimal(text: str) -> str | None:
-    """Debezium's VariableScaleDecimal: `{"scale": s, "value": base64}`."""
-    try:
-        parts = json.loads(text)
-    except ValueError:
-        return None
-    if (
-        not isinstance(parts, dict)
-        or not isinstance(parts.get("scale"), int)
-        or not isinstance(parts.get("value"), str)
-    ):
-        return None
-    return decode_decimal(parts["value"], parts["scale"])
-
-
 def _date(text: pl.Series, kind: pl.Series, semantic: Semantic | None) -> Cast:
     days = semantic is not None and semantic.unit == "days"
     allowed = kind.is_in(["string", "text", *(("integer",) if days else ())])
     iso = text.str.replace(r"Z$", "")
     values = iso.str.to_date("%Y-%m-%d", strict=False)
+    values = values.set(~values.dt.year().is_between(1, 9999).fill_null(True), None)
     infinite = _is_written_infinity(iso.set(values.is_not_null(), None), of_date=True)
     if days:
         count = text.set(kind != "integer", None).cast(pl.Int64, strict=False)

@@ -3,138 +3,117 @@
 Four configurations of Debezium, with redeliveries after a SIGKILL, key changes together with unchanged TOAST
 and across partitions, deletes and inserts in one transaction, truncates, interleaved transactions, an
 incremental snapshot and a partitioned table inside. The oracle is a dump of PostgreSQL itself.
+tests/services/test_recorded_topics.py sends the same records through a broker.
 """
 
 from __future__ import annotations
 
 import gzip
-import json
-import re
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
+import yaml
 
-from aura_lake.contracts.contract import Column, Contract
-from aura_lake.ledger.count import count
-from tests.changes import column, things
-from tests.small_lake import SmallLake
+from aura_lake.contracts.contract import Kind
+from aura_lake.contracts.load import load_shop
+from aura_lake.contracts.problems import ContractProblemsError
+from aura_lake.lake import Lake
+from aura_lake.settings import Settings
+from aura_lake.source.facts import TableName
+from aura_lake.source.findings import Level
+from aura_lake.source.preflight import look_at_tables
+from aura_lake.steps.land import land
+from tests.recorded_truth import assert_as_postgresql_held, assert_events_are_counted, bring_to_silver
+from tests.recordings import (
+    CONFIGURATIONS,
+    KEYLESS,
+    KEYS,
+    Recording,
+    draft,
+    local_server,
+    recording,
+    shop_of,
+    table_of,
+    write,
+)
 
-KEYS = {
-    "customers": ("id",),
-    "order_items": ("order_id", "line_no"),
-    "inventory": ("sku",),
-    "carts": ("id",),
-    "cart_lines": ("id",),
-    "events": ("id", "day"),
+#: What tells the configurations apart, in seconds: types, TOAST, key changes, truncates, partitions, several topics.
+TELLING = {
+    "a_json_precise": ("orders", "events"),
+    "b_schema_precise": ("customers", "inventory", "orders"),
+    "c_string_isostring": ("customers", "orders", "inventory", "carts", "events", "clicks"),
+    "d_unwrap_rewrite": ("customers", "orders", "carts", "cart_lines", "events", "clicks"),
 }
 
-#: Rows that the wire cannot carry as PostgreSQL held them: numeric NaN and Infinity are null in precise mode.
-NOT_FINITE = {"NaN", "Infinity", "NAN", "POSITIVE_INFINITY", None}
+
+def lay_down(told: Recording, root: Path, half: int) -> None:
+    """The first or the second half of each partition as an object; a tombstone is a `null`, as in any file."""
+    lanes: dict[tuple[str, str, int], list[bytes]] = {}
+    for record in told.records:
+        if (table := table_of(record["topic"])) is not None:
+            lane = lanes.setdefault((table, record["topic"], record["partition"]), [])
+            lane.append((record["value"] or "null").encode() + b"\n")
+    for (table, topic, partition), lines in lanes.items():
+        middle = len(lines) // 2
+        place = root / table / topic / str(partition)
+        place.mkdir(parents=True, exist_ok=True)
+        half_of_it = lines[middle:] if half else lines[:middle]
+        (place / f"{half}.jsonl.gz").write_bytes(gzip.compress(b"".join(half_of_it), mtime=0))
 
 
-@pytest.fixture
-def recorded(shared_data: Path) -> Path:
-    folder = shared_data / "debezium_recorded"
-    if not folder.is_dir():
-        pytest.skip(f"NO RECORDINGS: {folder} is missing; this test proves nothing here")
-    return folder
+def lake_of_files(told: Recording, folder: Path, tables: Sequence[str]) -> Lake:
+    """A lake that got the second half of each partition first."""
+    shop = shop_of(told, folder / "shop", local_server(folder / "in"), tables)
+    home = folder / "lake"
+    lake = Lake(Settings(project=folder, home=str(home), state=home / "state", shop=shop.path, environ={}), shop)
+    for half in (1, 0):
+        lay_down(told, folder / "in", half)
+        for feed in shop.feeds.values():
+            land(lake, feed)
+        bring_to_silver(lake)
+    return lake
 
 
-def final_rows(
-    recorded: Path, configuration: str, table: str
-) -> tuple[list[dict[str, Any]], list[dict[str, str | None]]]:
-    """The columns of a table with their types, and its rows as text, as PostgreSQL dumped them."""
-    with gzip.open(recorded / configuration / "final" / f"{table}.jsonl.gz", "rt") as lines:
-        head, *rows = (json.loads(line) for line in lines)
-    return head["_columns"], rows
-
-
-def column_of(name: str, kind: str, key: tuple[str, ...]) -> Column:
-    """A column of the type that PostgreSQL gave; `score` has 39 digits in one row, so it is text."""
-    position = key.index(name) + 1 if name in key else None
-    made = column(name, physical_type=kind, key_position=position)
-    if kind in ("bigint", "integer"):
-        return replace(made, dtype=pl.Int64(), logical_type="integer")
-    if kind == "boolean":
-        return replace(made, dtype=pl.Boolean(), logical_type="boolean")
-    if exact := re.fullmatch(r"numeric\((\d+),(\d+)\)", kind):
-        return replace(made, dtype=pl.Decimal(int(exact[1]), int(exact[2])), logical_type="number")
-    if kind == "date":
-        return replace(made, dtype=pl.Date(), logical_type="date")
-    if kind.startswith("timestamp"):
-        return replace(made, dtype=pl.Datetime("us", "UTC"), logical_type="timestamp", physical_type="timestamptz(6)")
-    return made
-
-
-def contract_of(recorded: Path, configuration: str, table: str) -> Contract:
-    told, _ = final_rows(recorded, configuration, table)
-    columns = tuple(column_of(c["name"], c["type"], KEYS[table]) for c in told if not c["type"].endswith("[]"))
-    decimals = "string" if "precise" not in configuration else "precise"
-    if configuration == "d_unwrap_rewrite":
-        decimals = "string"
-    return things(columns=columns, decimals=decimals)
-
-
-def partitions(recorded: Path, configuration: str, table: str) -> Iterator[tuple[str, list[bytes]]]:
-    """The values of each partition of each topic of the table, in their order; a tombstone is a `null`."""
-    found: dict[str, list[bytes]] = {}
-    with gzip.open(recorded / configuration / "records.jsonl.gz", "rt") as lines:
-        for record in map(json.loads, lines):
-            topic = record["topic"].removeprefix("shop.public.")
-            if topic == table or (table == "events" and topic.startswith("events_")):
-                values = found.setdefault(f"{topic}/{record['partition']}", [])
-                values.append(b"null" if record["value"] is None else record["value"].encode())
-    yield from found.items()
-
-
-def as_text(value: Any) -> str | Decimal | None:
-    """A value of silver as PostgreSQL prints it."""
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S.%f").rstrip("0").rstrip(".") + "+00"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return None if value is None else str(value)
-
-
-@pytest.mark.parametrize(
-    ("configuration", "table"),
-    [
-        *(
-            (name, "customers")
-            for name in ("a_json_precise", "b_schema_precise", "c_string_isostring", "d_unwrap_rewrite")
-        ),
-        *(("a_json_precise", name) for name in ("inventory", "carts", "cart_lines", "events")),
-        ("c_string_isostring", "order_items"),
-    ],
-)
-def test_a_real_connectors_records_end_in_the_rows_of_postgresql(
-    recorded: Path, tmp_path: Path, configuration: str, table: str
+@pytest.mark.parametrize("configuration", TELLING)
+def test_a_real_connectors_files_end_in_the_rows_of_postgresql(
+    shared_data: Path, tmp_path: Path, configuration: str
 ) -> None:
-    contract = contract_of(recorded, configuration, table)
-    lake = SmallLake(tmp_path, contract)
-    pieces = list(partitions(recorded, configuration, table))
-    for late in (True, False):  # the second half of each partition comes first
-        for name, values in pieces:
-            half = len(values) // 2
-            lake.put(f"{name}/{int(late)}.jsonl.gz", *(values[half:] if late else values[:half]))
-        lake.run()
-    _, expected = final_rows(recorded, configuration, table)
-    names = [c.name for c in contract.columns]
-    held = {tuple(as_text(row[names.index(k)]) for k in KEYS[table]): row for row in lake.rows()}
-    wanted = {tuple(row[k] for k in KEYS[table]): row for row in expected}
-    assert held.keys() == wanted.keys()
-    for key, row in held.items():
-        for name, value in zip(names, row, strict=True):
-            if wanted[key][name] in NOT_FINITE:
-                assert value in NOT_FINITE
-            else:
-                assert as_text(value) == wanted[key][name], (key, name)
-    assert lake.held() == []
-    assert lake.broken_rules() == []
-    assert count(lake.lake).balanced
+    told, tables = recording(shared_data, configuration), TELLING[configuration]
+    assert_as_postgresql_held(lake_of_files(told, tmp_path, tables), told, tables)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_table_of_a_real_connectors_files_ends_in_the_rows_of_postgresql(
+    shared_data: Path, tmp_path: Path, configuration: str
+) -> None:
+    told = recording(shared_data, configuration)
+    everything = (*KEYS, *KEYLESS)
+    assert_as_postgresql_held(lake_of_files(told, tmp_path, everything), told, everything)
+
+
+def test_thousands_of_rows_written_at_once_end_in_the_rows_of_postgresql(shared_data: Path, tmp_path: Path) -> None:
+    told = recording(shared_data, "c_string_isostring")
+    assert_as_postgresql_held(lake_of_files(told, tmp_path, ["order_items"]), told, ["order_items"])
+
+
+def test_recorded_tables_without_a_key_are_events_and_every_insert_stands(shared_data: Path, tmp_path: Path) -> None:
+    told = recording(shared_data, "b_schema_precise")
+    assert_events_are_counted(lake_of_files(told, tmp_path, KEYLESS), told, KEYLESS)
+
+
+@pytest.mark.parametrize("table", KEYLESS)
+def test_case_029_a_recorded_table_without_a_key_is_refused_as_cdc_by_its_name(
+    shared_data: Path, tmp_path: Path, table: str
+) -> None:
+    facts = recording(shared_data, "a_json_precise").facts(table)
+    findings = look_at_tables([facts], {TableName("public", table): "cdc"})
+    refused = [finding for finding in findings if finding.level is Level.REFUSE and finding.check == "primary_key"]
+    assert [f"public.{table} has no primary key" in finding.says for finding in refused] == [True]
+
+    drafted = draft(facts, Kind.CDC.value)
+    (tmp_path / "shop.yaml").write_text("id: recorded\n")
+    write(tmp_path / drafted.file, yaml.safe_load(drafted.text))
+    with pytest.raises(ContractProblemsError, match=rf"{drafted.file}:\d+: a table of kind cdc needs a key"):
+        load_shop(tmp_path, "local", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from pathlib import Path
@@ -72,6 +73,27 @@ def test_case_031_a_decimal_written_with_an_exponent_is_as_exact(tmp_path: Path)
     digits = 12345678901234567890123456789012345678
     lake = SmallLake(tmp_path, table(column("value", pl.Decimal(38, 4), "number"), decimals="string"))
     assert values_of(lake, told(1, f"{digits}E-4"), told(2, "1e3")) == [Decimal(digits).scaleb(-4, WIDE), Decimal(1000)]
+
+
+NUMERICS = column("value", logical="array", physical_type="numeric(10,4)[]")
+
+
+def test_case_031_an_array_of_precise_decimals_is_read_by_its_digits(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(NUMERICS))
+    records = [told(1, [encoded(15000), None, encoded(-1)]), told(2, []), told(3, None), told(4, ["no base64!"])]
+    assert values_of(lake, *records) == ['["1.5000",null,"-0.0001"]', "[]", None]
+    assert lake.broken_rules() == ["value_is_json"]
+
+
+def test_case_031_an_array_takes_its_scale_from_the_schema(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(replace(NUMERICS, physical_type=None)))
+    schema = {"type": "array", "items": connect_decimal(2)}
+    assert values_of(lake, told(1, [encoded(1999)], schema)) == ['["19.99"]']
+
+
+def test_case_033_an_array_of_decimals_of_variable_scale_is_read_by_its_digits(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(replace(NUMERICS, physical_type="numeric[]")))
+    assert values_of(lake, told(1, [{"scale": 3, "value": encoded(12345)}])) == ['["12.345"]']
 
 
 def test_case_032_without_a_schema_the_contract_supplies_the_scale(tmp_path: Path) -> None:
@@ -147,6 +169,16 @@ def test_case_035_a_double_that_is_no_number_waits_alone(tmp_path: Path) -> None
     assert lake.broken_rules() == ["value_is_a_number", "value_is_a_number"]
 
 
+def test_case_035_a_text_column_of_a_double_holds_every_value_of_it(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", physical_type="double precision")))
+    assert values_of(lake, told(1, 0.1), told(2, "NaN"), told(3, "-Infinity"), told(4, 3)) == [
+        "0.1",
+        "NaN",
+        "-Infinity",
+        "3",
+    ]
+
+
 TIME = pl.Datetime("us", "UTC")
 SAME = datetime(2026, 3, 29, 2, 30, 0, 123000, UTC)
 
@@ -206,6 +238,15 @@ def test_case_038_the_year_9999_is_in_range_and_what_lies_beyond_waits(tmp_path:
     assert lake.broken_rules() == ["value_is_a_timestamp"] * len(beyond)
     printed = str(lake.log().select("value", "verdict"))
     assert printed.count("quarantined") == len(beyond), "a frame that holds them can be printed"
+
+
+def test_case_038_a_written_date_outside_the_years_1_to_9999_waits(tmp_path: Path) -> None:
+    lake = SmallLake(tmp_path, table(column("value", pl.Date(), "date", physical_type="date")))
+    written = ["0001-01-01Z", "9999-12-31Z", "-0043-03-15Z", "0000-12-31Z", "+10000-01-01Z"]
+    found = values_of(lake, *(told(n, value) for n, value in enumerate(written, start=1)))
+    assert found == [date(1, 1, 1), date(9999, 12, 31)]
+    assert lake.broken_rules() == ["value_is_a_date"] * 3
+    assert lake.log().filter(pl.col("verdict") == "quarantined").rows(), "Python reads what waits"
 
 
 def test_case_039_a_local_time_and_an_instant_are_different_types(tmp_path: Path) -> None:

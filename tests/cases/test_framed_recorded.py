@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ import pytest
 
 from aura_lake.contracts.contract import Column, Contract
 from aura_lake.ledger.count import count
-from tests.cases.test_cdc_recorded import column_of, final_rows
 from tests.changes import column, things
 from tests.connect_avro import AvroConverter
 from tests.framed import FramedLake
+from tests.recordings import Recording, local_server, recording, shop_of, silver_name
 from tests.registry_server import registry_server
 from tests.small_lake import SmallLake
 
@@ -45,54 +43,26 @@ def in_both_forms(folder: Path, contract: Contract, records: list[dict[str, Any]
     return tuple(log.select(columns) for log in logs)
 
 
-@pytest.fixture
-def recorded(shared_data: Path) -> Path:
-    folder = shared_data / "debezium_recorded" / "b_schema_precise"
-    if not folder.is_dir():
-        pytest.skip(f"NO RECORDINGS: {folder} is missing; this test proves nothing here")
-    return folder
-
-
-def values_of(folder: Path, table: str) -> Iterator[dict[str, Any] | None]:
+def values_of(told: Recording, table: str) -> list[dict[str, Any] | None]:
     """The records of the one partition that is longest, in their order: both lakes have one lane."""
-    partitions: dict[int, list[dict[str, Any] | None]] = {}
-    with gzip.open(folder / "records.jsonl.gz", "rt") as lines:
-        for record in map(json.loads, lines):
-            if record["topic"] == f"shop.public.{table}":
-                value = None if record["value"] is None else json.loads(record["value"])
-                partitions.setdefault(record["partition"], []).append(value)
-    return iter(max(partitions.values(), key=len))
-
-
-def typed_column(name: str, kind: str, key: tuple[str, ...]) -> Column:
-    """A column of PostgreSQL's type; arrays as JSON. (Of arrays of numerics the digits are read from Avro, and what
-    JsonConverter wrote stays base64: they are not alike.)"""
-    made = column_of(name, kind, key)
-    if kind == "smallint":
-        return replace(made, dtype=pl.Int64(), logical_type="integer")
-    if kind in ("double precision", "real"):
-        return replace(made, dtype=pl.Float64(), logical_type="number")
-    return replace(made, logical_type="array") if kind.endswith("[]") else made
+    partitions: dict[tuple[str, int], list[dict[str, Any] | None]] = {}
+    for record in told.records_of(table):
+        lane = partitions.setdefault((record["topic"], record["partition"]), [])
+        lane.append(None if record["value"] is None else json.loads(record["value"]))
+    return max(partitions.values(), key=len)
 
 
 @pytest.mark.parametrize(
-    ("table", "key", "count_at_least"),
-    [
-        ("customers", ("id",), 60),
-        ("orders", ("id",), 25),
-        ("order_items", ("order_id", "line_no"), 1_800),
-        ("inventory", ("sku",), 10),
-        ("carts", ("id",), 10),
-        ("events", ("id", "day"), 10),
-    ],
+    ("table", "count_at_least"),
+    [("customers", 60), ("orders", 25), ("order_items", 1_800), ("inventory", 10), ("carts", 10), ("events", 10)],
 )
 def test_recorded_changes_framed_as_avro_are_judged_like_their_json_twins(
-    recorded: Path, tmp_path: Path, table: str, key: tuple[str, ...], count_at_least: int
+    shared_data: Path, tmp_path: Path, table: str, count_at_least: int
 ) -> None:
-    told, _ = final_rows(recorded.parent, recorded.name, table)
-    columns = tuple(typed_column(each["name"], each["type"], key) for each in told if each["type"] != "numeric(10,4)[]")
-    records = list(values_of(recorded, table))
-    as_json, as_avro = in_both_forms(tmp_path, things(columns=columns), records)
+    told = recording(shared_data, "b_schema_precise")
+    shop = shop_of(told, tmp_path / "shop", local_server(tmp_path), [table])
+    records = values_of(told, table)
+    as_json, as_avro = in_both_forms(tmp_path, shop.contracts[silver_name(told, table)], records)
     assert as_avro.equals(as_json)
     assert as_avro.height == len(records) >= count_at_least
     assert (as_avro["verdict"] == "valid").sum() > count_at_least / 2
