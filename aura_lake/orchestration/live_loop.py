@@ -1,38 +1,40 @@
-"""The live path: what comes is landed at once, and one process brings it to gold, batch by batch.
+"""The live path: what comes is landed at once, and one process brings it to silver, batch by batch, and to gold.
 
 The steps are those of the assets, in the same order; nothing here decides anything that they do not. Many
-processes may land; the one with the lease applies, and another takes over when it is gone.
+processes may land; the one with the lease applies, and another takes over when it is gone. Gold is built by a thread
+beside (`live_gold`).
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from aura_lake.contracts.contract import Contract
+from aura_lake.delta.table import LakeTable
 from aura_lake.delta.upkeep import keep_up
-from aura_lake.delta.watermarks import LANE, of_feed
-from aura_lake.errors import LeaseHeld, Transient
+from aura_lake.delta.watermarks import LANE, LOG, of_feed
+from aura_lake.errors import CommitConflict, LeaseHeld, SourceRewound, Transient
 from aura_lake.layouts import is_folded
 from aura_lake.orchestration.applying import applying
 from aura_lake.orchestration.bronze import landed
-from aura_lake.orchestration.gold import gold_facts, gold_results
 from aura_lake.orchestration.gold_models import GoldModels
-from aura_lake.orchestration.gold_refresh import refresh_gold
 from aura_lake.orchestration.live_events import LiveEvents
+from aura_lake.orchestration.live_gold import LiveGold
 from aura_lake.orchestration.live_numbers import LiveNumbers
 from aura_lake.orchestration.manifest import read_project
-from aura_lake.orchestration.rule_checks import row_rule_results
 from aura_lake.orchestration.silver import silver_facts
 from aura_lake.orchestration.telling import Telling
 from aura_lake.orchestration.touchpoints import credit_facts
-from aura_lake.orchestration.upkeep_job import tables_of
+from aura_lake.orchestration.upkeep_job import pinned_versions, tables_of
 from aura_lake.orchestration.workbench import Workbench
 from aura_lake.outside.objects import ListingScope
 from aura_lake.steps.attribute import READS, attribute
+from aura_lake.steps.carry_out import is_waiting
 from aura_lake.steps.fold import fold
 from aura_lake.steps.follow import Follower
 from aura_lake.steps.judge import judge
@@ -51,7 +53,8 @@ class Pace:
 
     objects: float = 5.0  #: feeds of objects are listed
     unread: float = 15.0  #: lanes that nobody of ours reads are looked for
-    checks: float = 30.0  #: rules are counted over whole tables
+    look: float = 1.0  #: every table is looked at, for what another process landed
+    halted: float = 10.0  #: a table that stopped for a person is tried again
     lease: float = 1.0  #: a process that only lands asks for the lease
     upkeep_batches: int = 40
 
@@ -72,28 +75,31 @@ class LiveLoop:
         self._objects = [feed for feed in feeds if not feed.is_topics]
         self._models = GoldModels(read_project(self.bench))
         self._last: dict[str, float] = {}
-        self._to_check: set[str] = set()
+        self._behind: set[str] = set()
+        self._halted: dict[str, str] = {}
         self._newest: int | None = None
         # Whoever applied before may have died behind any step: the first turn of an applier does them all.
         self._is_gold_due = self._is_credit_due = True
-        self._batch = self._batches_since_upkeep = 0
+        self._gold: LiveGold | None = None
+        self._untidy: deque[tuple[str, LakeTable]] = deque()
+        self._batch = self._tidied_at = 0
 
     def run(self, stop: threading.Event, until: float) -> None:
         """Work until `stop` is set or the monotonic clock shows `until`. What is begun is ended first.
 
         A transient error (brokers, warehouse or store away) is waited out, longer each time, and shown.
         """
-        with Follower(self.bench.lake, self._topics) as follower, ExitStack() as lease:
+        with Follower(self.bench.lake, self._topics) as follower, ExitStack() as held:
             unread = UnreadLanes(self.bench.lake, self._topics)
             failures = 0
-            is_applier = False
             while not stop.is_set() and time.monotonic() < until:
                 try:
                     self._land(follower, unread)
-                    if not is_applier and self._due("lease", self.pace.lease):
-                        is_applier = self._take_lease(lease)
-                    if is_applier:
-                        self._apply()
+                    if self._gold is None and self._due("lease", self.pace.lease):
+                        self._gold = self._take_over(held)
+                    if self._gold is not None:
+                        self._gold.raise_error()
+                        self._apply(self._gold)
                     failures = 0
                     self.numbers.trouble(None)
                 except Transient as error:
@@ -102,14 +108,15 @@ class LiveLoop:
                     follower.restart()
             self.numbers.at("leaving")
 
-    def _take_lease(self, lease: ExitStack) -> bool:
+    def _take_over(self, held: ExitStack) -> LiveGold | None:
+        """Take the lease where nobody has it, and begin to build gold; both end with `held`."""
         try:
-            lease.enter_context(applying(self.bench.lake, wait_seconds=0))
+            held.enter_context(applying(self.bench.lake, wait_seconds=0))
         except LeaseHeld:
             self.numbers.at("landing", role="lands")
-            return False
+            return None
         self.numbers.at("applying", role="applies")
-        return True
+        return held.enter_context(LiveGold(self.bench, self._models, self.events, self.voice, self.numbers))
 
     def _wait_out(self, error: Transient, failures: int, stop: threading.Event) -> None:
         seconds = min(30.0, 0.5 * 2 ** min(failures, 6))
@@ -120,7 +127,7 @@ class LiveLoop:
     def _land(self, follower: Follower, unread: UnreadLanes) -> None:
         self.numbers.at("landing", lag=follower.lag(), lanes=len(follower.lanes))
         followed = follower.poll(POLL_SECONDS if self._topics else 0.0)
-        self.numbers.stopped(follower.stopped)
+        self.numbers.stopped({**follower.stopped, **self._halted})
         self._landed(followed.reports.values())
         if followed.newest_millis is not None:
             self._newest = max(self._newest or 0, followed.newest_millis)
@@ -138,65 +145,72 @@ class LiveLoop:
     def _landed(self, reports: Iterable[LandReport]) -> None:
         for report in reports:
             self.numbers.came(report.records)
+            if report.batches:
+                self._behind |= {c.table for c in self.bench.shop.contracts.values() if c.feed == report.feed}
             for event in landed(self.bench.lake, self.bench.shop.feeds[report.feed], report):
                 self.events.tell(event, self._batch)
 
-    def _apply(self) -> None:
-        changed = [contract for contract in self.bench.shop.contracts.values() if self._is_behind(contract)]
+    def _apply(self, gold: LiveGold) -> None:
+        contracts = self.bench.shop.contracts
+        if self._due("halted", self.pace.halted):
+            self._behind |= self._halted.keys()
+            self._halted.clear()
+        if self._due("look", self.pace.look):
+            self._behind |= {name for name, contract in contracts.items() if self._is_behind(contract)}
+        changed = [contract for name, contract in contracts.items() if name in self._behind - self._halted.keys()]
+        if changed or self._is_gold_due:
+            with gold.silver:
+                self._bring_to_silver(changed, gold)
+        if self._batch - self._tidied_at >= self.pace.upkeep_batches:
+            self._tidied_at = self._batch
+            self._untidy.extend(tables_of(self.bench, []))
+        if self._untidy:
+            self._tidy_one(*self._untidy.popleft())
+
+    def _bring_to_silver(self, changed: list[Contract], gold: LiveGold) -> None:
+        newest = self._newest
         names = {contract.table for contract in changed}
         # Said before it is done, so that a step that fails on the way is not forgotten by the next turn.
         self._is_gold_due |= bool(names)
         self._is_credit_due |= bool(names & set(READS))
-        self._to_check |= names
         quarantined = sum(self._judge(contract) for contract in changed)
         if self._is_credit_due and "orders" in self.bench.shop.contracts:
             self.numbers.at("attributing")
             done = attribute(self.bench.lake)
             self.events.materialized(credit_facts(self.bench, done), self._batch)
         self._is_credit_due = False
-        if self._is_gold_due:
-            self._publish()
-            self.numbers.batch(quarantined)
-            self._batch += 1
-            self._batches_since_upkeep += 1
-        if self._to_check and self._due("checks", self.pace.checks):
-            for name in sorted(self._to_check):
-                self.events.checked(row_rule_results(self.bench.lake, self.bench.shop.contracts[name]))
-            self._to_check.clear()
-        if self._batches_since_upkeep >= self.pace.upkeep_batches:
-            self._keep_up()
+        self.numbers.batch(quarantined)
+        gold.changed(names, newest)
+        self._is_gold_due = False
+        self._batch += 1
 
     def _is_behind(self, contract: Contract) -> bool:
         lake = self.bench.lake
         bronze, log = lake.bronze(contract.feed), lake.log(contract)
-        if log.watermark(of_feed(contract.feed)) < bronze.watermark(LANE):
+        if log.watermark(of_feed(contract.feed)) < bronze.watermark(LANE) or is_waiting(lake, contract, log):
+            return True
+        if is_waiting(lake, contract, log):
             return True
         # A process that died between judging and folding left the state behind its log.
-        return is_folded(contract) and lake.current(contract).watermark("log") < log.watermark("log")
+        return is_folded(contract) and lake.current(contract).watermark(LOG) < log.watermark(LOG)
 
     def _judge(self, contract: Contract) -> int:
         self.numbers.at(f"judging {contract.table}")
-        judged = judge(self.bench.lake, contract)
+        try:
+            judged = judge(self.bench.lake, contract)
+        except SourceRewound as error:  # a person has to decide; the other tables go on
+            self._halted[contract.table] = str(error)
+            return 0
         folded = fold(self.bench.lake, contract) if is_folded(contract) else None
-        self.events.materialized(silver_facts(self.bench.lake, contract, judged, folded), self._batch)
+        self._behind.discard(contract.table)
+        self.events.materialized(silver_facts(self.bench.lake, contract, judged, folded, counted=False), self._batch)
         return judged.verdicts.get("quarantined", 0)
 
-    def _publish(self) -> None:
-        self.numbers.at("building gold")
-        newest = self._newest
-        done = refresh_gold(self.bench, self._models, self.voice)
-        self._is_gold_due = False
-        if newest is not None:
-            self.numbers.gold_shows(newest)
-        if done.built:
-            self.events.materialized(gold_facts(self.bench, self._models, done), self._batch)
-            self.events.checked(gold_results(self._models, done))
-
-    def _keep_up(self) -> None:
-        self.numbers.at("tidying up")
-        for _, table in tables_of(self.bench, list(self._models.marts)):
-            keep_up(table)
-        self._batches_since_upkeep = 0
+    def _tidy_one(self, name: str, table: LakeTable) -> None:
+        """Tidy one table up between two batches; all of them have their turn."""
+        self.numbers.at(f"tidying up {name}")
+        with suppress(CommitConflict):  # another process landed into it just now; its next turn comes
+            keep_up(table, pinned=pinned_versions(self.bench.lake).get(name))
 
     def _due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()

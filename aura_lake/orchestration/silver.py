@@ -100,9 +100,11 @@ def _specs(settings: Settings, shop: Shop, contract: Contract) -> Iterator[Asset
 
 
 def silver_facts(
-    lake: Lake, contract: Contract, judged: JudgeReport, folded: FoldReport | None
+    lake: Lake, contract: Contract, judged: JudgeReport, folded: FoldReport | None, *, counted: bool = True
 ) -> dict[AssetKey, dict[str, Any]]:
-    """What is told of a table's assets after judging and folding: rows, verdicts, watermarks, column lineage."""
+    """What is told of a table's assets after judging and folding: rows, verdicts, watermarks, column lineage.
+
+    `counted` is false where nothing may be read for it that grows with the table: versions are not counted then."""
     table, log = contract.table, lake.log(contract)
     log_key, history_key = describe.silver_key(f"{table}_log"), describe.silver_key(f"{table}_history")
     told = {
@@ -135,9 +137,8 @@ def silver_facts(
         "held_back": folded.held_back,
         "seconds": round(folded.seconds, 3),
     }
-    seen = versions(lake.history(contract), []).select(pl.len()).collect().item()
     told[history_key] = {
-        **describe.counted(int(seen), **facts),
+        **(describe.counted(_versions(lake, contract), **facts) if counted else facts),
         "dagster/column_lineage": describe.same_columns(contract, log_key),
     }
     told[describe.silver_key(table)] = {
@@ -145,6 +146,10 @@ def silver_facts(
         "dagster/column_lineage": describe.same_columns(contract, history_key),
     }
     return told
+
+
+def _versions(lake: Lake, contract: Contract) -> int:
+    return int(versions(lake.history(contract), []).select(pl.len()).collect().item())
 
 
 def _verdicts(judged: JudgeReport) -> str:

@@ -2,13 +2,14 @@
 
 # No `from __future__ import annotations`: Dagster looks at the annotation of `context` itself.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dagster import JobDefinition, OpExecutionContext, in_process_executor, job, op
 
 from aura_lake.delta.documents import read_document
 from aura_lake.delta.table import LakeTable
 from aura_lake.delta.upkeep import keep_up
+from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.orchestration.instance import prune_runs, settle_dead_runs
 from aura_lake.orchestration.telling import telling
@@ -25,7 +26,7 @@ def upkeep_job() -> JobDefinition:
     def keep_tables_up(context: OpExecutionContext) -> None:
         bench: Workbench = getattr(context.resources, BENCH)
         with telling(context, "upkeep") as voice, bench.applying(voice):
-            pinned = (read_document(bench.lake, MANIFEST) or {}).get("tables", {})
+            pinned = pinned_versions(bench.lake)
             published = [name.removeprefix(_GOLD) for name in pinned if name.startswith(_GOLD)]
             compacted = 0
             for name, table in tables_of(bench, published):
@@ -43,6 +44,12 @@ def upkeep_job() -> JobDefinition:
         keep_tables_up()
 
     return upkeep
+
+
+def pinned_versions(lake: Lake) -> Mapping[str, int]:
+    """The versions that people see, by table; their files stay whatever their age."""
+    versions: Mapping[str, int] = (read_document(lake, MANIFEST) or {}).get("tables", {})
+    return versions
 
 
 def tables_of(bench: Workbench, models: Sequence[str]) -> Iterator[tuple[str, LakeTable]]:

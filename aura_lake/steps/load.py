@@ -17,7 +17,7 @@ from aura_lake.lake import Lake
 from aura_lake.layouts import TOUCHPOINTS
 from aura_lake.steps.attribute import with_columns
 from aura_lake.steps.fold import versions_in
-from aura_lake.steps.placement import UNKNOWN_PERIOD, buckets_of
+from aura_lake.steps.placement import UNKNOWN_PERIOD, buckets_of, find_partitions
 from aura_lake.warehouse.tables import LOADED, columns_of, source_tables
 from aura_lake.warehouse.warehouse import NEVER, LoadReport, TableSpec, Warehouse
 
@@ -95,7 +95,7 @@ def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> 
     """The partitions of a state in which the changed keys stand, so that a large table is not read for a few rows.
 
     Most stand where their changes tell. A delete tells no creation time: keys that are not there are looked for
-    everywhere, by their key columns alone.
+    everywhere.
     """
     key = list(contract.key)
     keys = changes.select(key).unique().lazy()
@@ -103,9 +103,7 @@ def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> 
     near = [*buckets_of(changes, contract).unique().to_list(), UNKNOWN_PERIOD]
     found = places.filter(pl.col("_bucket").is_in(near)).join(keys, on=key, how="semi").unique().collect()
     if contract.period:
-        elsewhere = keys.join(found.lazy(), on=key, how="anti").collect()
-        if not elsewhere.is_empty():
-            found = pl.concat([found, places.join(elsewhere.lazy(), on=key, how="semi").unique().collect()])
+        found = pl.concat([found, find_partitions(state, keys.join(found.lazy(), on=key, how="anti").collect())])
     return state.scan().filter(pl.col("_bucket").is_in(found["_bucket"].unique().to_list()))
 
 

@@ -62,26 +62,41 @@ def _standing(told: pl.DataFrame, history: LakeTable, key: list[str]) -> pl.Data
     """Key and partition of the fresh keys that stand in the history already.
 
     Most stand where their rows tell, and that partition is read anyway. A created row may be a key's second
-    life: its first ended with a delete. Only a key that tells no day, or an update whose key is not where it
-    should be, is looked for everywhere.
+    life: its first ended with a delete. Only another key that is not among the partitions of this batch is looked
+    for everywhere: a delete tells no day.
     """
     keys = told.select(key).unique()
     near = _where(history, keys, [*told["_bucket"].unique().to_list(), UNKNOWN_PERIOD])
     absent = told.join(near, on=key, how="anti")
     is_first = pl.col("_op").is_in([CREATE, READ]) | pl.col("_op").is_null()
-    born = absent.group_by(key).agg(is_first.any()).filter("_op").select(key)
+    tells_no_day = pl.col("_bucket") == UNKNOWN_PERIOD
+    born = absent.group_by(key).agg((is_first & ~tells_no_day).any().alias("_is_born")).filter("_is_born").select(key)
     ended = _where(history, born, marked_buckets(history, "_gone_lsn"))
-    tells_no_day = told.filter(pl.col("_bucket") == UNKNOWN_PERIOD).select(key)
-    lost = pl.concat([tells_no_day, absent.select(key).join(born, on=key, how="anti")]).unique()
-    return pl.concat([near, ended, _where(history, lost, None)]).unique()
+    lost = absent.select(key).unique().join(born, on=key, how="anti")
+    return pl.concat([near, ended, find_partitions(history, lost)]).unique()
 
 
-def _where(history: LakeTable, keys: pl.DataFrame, buckets: Collection[str] | None) -> pl.DataFrame:
-    """The partitions among `buckets` (None: all) in which the keys stand: one row a key and partition."""
-    if keys.is_empty() or (buckets is not None and not buckets):
-        return history.scan().select(*keys.columns, "_bucket").limit(0).collect()
-    rows = history.scan() if buckets is None else history.scan().filter(pl.col("_bucket").is_in(list(buckets)))
-    return rows.select(*keys.columns, "_bucket").join(keys.lazy(), on=keys.columns, how="semi").unique().collect()
+def find_partitions(state: LakeTable, keys: pl.DataFrame) -> pl.DataFrame:
+    """The partitions in which keys stand, wherever that is: one row a key, with `_bucket`; none for an unknown one.
+
+    The newest days are read first, since most that changes is recent; and of every partition the key alone.
+    """
+    days = sorted(state.partition_values("_bucket"), reverse=True)
+    found, some = [_where(state, keys.clear(), [])], 8
+    while days and not keys.is_empty():
+        found.append(_where(state, keys, days[:some]))
+        keys = keys.join(found[-1], on=keys.columns, how="anti")
+        days, some = days[some:], some * 4
+    return pl.concat(found)
+
+
+def _where(state: LakeTable, keys: pl.DataFrame, buckets: Collection[str]) -> pl.DataFrame:
+    """The partitions among `buckets` in which the keys stand: one row a key and partition."""
+    places = state.scan().select(*keys.columns, "_bucket")
+    if keys.is_empty() or not buckets:
+        return places.limit(0).collect()
+    mine = places.filter(pl.col("_bucket").is_in(list(buckets)))
+    return mine.join(keys.lazy(), on=keys.columns, how="semi").unique().collect()
 
 
 def marked_buckets(history: LakeTable, mark: str, among: Sequence[int] | None = None) -> list[str]:
