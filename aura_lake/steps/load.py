@@ -88,7 +88,7 @@ def _changes(log: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.
         & (pl.col("outcome").is_in(["valid", "truncate"]) | (pl.col("judgement") > 0))
     )
     period = [contract.period] if contract.period else []
-    return fresh.select(dict.fromkeys([*contract.key, "outcome", *period])).collect()
+    return fresh.select(list(dict.fromkeys([*contract.key, "outcome", *period]))).collect()
 
 
 def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> pl.LazyFrame:
