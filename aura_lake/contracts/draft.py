@@ -7,7 +7,7 @@ was guessed is said beside it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Draft:
     sampled: int
     verdicts: Mapping[str, int]
     notes: tuple[str, ...] = field(default=())
+    columns: int = 0
+    personal: tuple[str, ...] = ()  #: columns that look personal
 
 
 def draft_shop(folder: Path, source: str, environ: Mapping[str, str]) -> list[Draft]:
@@ -76,14 +78,22 @@ def _shop_text(folder: Path, source: str) -> str:
 
 
 def draft_feed(
-    shop: Shop, sample: Sample, table: str, file: Path, environment: str, environ: Mapping[str, str]
+    shop: Shop,
+    sample: Sample,
+    table: str,
+    file: Path,
+    environment: str,
+    environ: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> Draft:
     """Write `file`, the contract of one more feed and its table for `shop`, and try it beside the others.
 
     It is written as if it lay in the shop's folder, so that it may be moved there. Raises ContractError where it
     does not load beside the shop's contracts; OSError where the file cannot be written.
     """
-    drafting = _Drafting(shop.path, sample, profile_of(sample), table, file, by="aura discover")
+    profile = profile_of(sample)
+    profile.notes += notes
+    drafting = _Drafting(shop.path, sample, profile, table, file, by="aura discover")
     file.parent.mkdir(parents=True, exist_ok=True)
     drafting.write()
     for _ in range(3):
@@ -137,7 +147,17 @@ class _Drafting:
         notes = [*self._profile.notes, *(f"{c.name}: {c.note}" for c in self._profile.columns if c.note)]
         kind = self._profile.kind.value if self._profile.columns else "feed"
         count = len(self._sample.objects)
-        return Draft(self.table, self._file, kind, count, len(self._sample.records), self._verdicts, tuple(notes))
+        return Draft(
+            self.table,
+            self._file,
+            kind,
+            count,
+            len(self._sample.records),
+            self._verdicts,
+            tuple(notes),
+            len(self._profile.columns),
+            tuple(column.name for column in self._profile.columns if column.is_personal),
+        )
 
     def _forget_time(self, name: str) -> None:
         profile = self._profile

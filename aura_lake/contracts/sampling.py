@@ -88,6 +88,11 @@ def sort_samples(objects: list[ObjectInfo], location: str, source: str) -> list[
     return samples
 
 
+def is_paper(name: str) -> bool:
+    """Whether an object is about the records (a licence, a readme), and not of them."""
+    return _PAPERS.search(name) is not None
+
+
 def _location(source: str) -> tuple[str, str | None]:
     """The folder to list, and the one file in it that is meant."""
     if "://" in source:

@@ -44,7 +44,7 @@ class Found:
     first_seen: str
     last_seen: str
     topic: str | None = None
-    format: str = Format.JSON.value
+    format: str | None = None  #: how it is cut; null until its records were looked at
     delimiter: str = ","
     include: str | None = None
     layout: str | None = None
@@ -68,7 +68,7 @@ class Found:
         return Feed(
             self.name,
             self.location,
-            Format(self.format),
+            Format(self.format or Format.JSON),
             delimiter=self.delimiter,
             endpoint_url=self.endpoint_url,
             layout=self.layout,

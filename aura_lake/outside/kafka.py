@@ -108,6 +108,10 @@ class TopicReader:
         """Every topic that the brokers have, by name, with its id."""
         return {topic["name"]: _id_of(topic) for topic in self._describe(None)}
 
+    def every_topic(self) -> dict[str, bool]:
+        """Every topic that the brokers have, by name, with whether it is the brokers' own."""
+        return {topic["name"]: bool(topic.get("is_internal")) for topic in self._describe(None, with_internal=True)}
+
     def lanes(self) -> list[Lane]:
         """Every partition of the feed's topics that stands now."""
         named = {topic for topic in self._feed.topics if not topic.startswith("^")}
@@ -266,7 +270,7 @@ class TopicReader:
             f"{self._feed.name}: a batch was corrupt on its way, and reads well again.", fix="It is read again."
         )
 
-    def _describe(self, names: list[str] | None) -> list[dict[str, Any]]:
+    def _describe(self, names: list[str] | None, *, with_internal: bool = False) -> list[dict[str, Any]]:
         if names == []:
             return []
         if self._admin is None:
@@ -281,7 +285,8 @@ class TopicReader:
                     f"{topic['name']!r}: {error.__name__}.",
                     fix="Give the user of AURA_KAFKA_USERNAME the right to describe and read it.",
                 )
-        return [topic for topic in described if topic["error_code"] == 0 and not topic.get("is_internal")]
+        there = [topic for topic in described if topic["error_code"] == 0]
+        return [topic for topic in there if with_internal or not topic.get("is_internal")]
 
     def _open(self) -> Any:
         if self._consumer is None:

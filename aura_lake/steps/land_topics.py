@@ -56,10 +56,16 @@ class Plan:
 
 
 def land_topics(
-    lake: Lake, feed: Feed, *, only: Sequence[Lane] | None = None, progress: Progress | None = None
+    lake: Lake,
+    feed: Feed,
+    *,
+    only: Sequence[Lane] | None = None,
+    most_bytes: int | None = None,
+    progress: Progress | None = None,
 ) -> LandReport:
     """Load every message that the feed's topics hold now (of all lanes, or `only` these); a report of what came.
 
+    With `most_bytes` reading ends once so much came; lanes that hold more are `waiting`, with how much.
     Raises FeedUnavailable where the brokers do not answer; what was committed before stands.
     """
     started = time.monotonic()
@@ -68,7 +74,7 @@ def land_topics(
     with TopicReader(feed, lake.settings.environ) as reader:
         plan = plan_lanes(lake, feed, table, reader, only=only)
         read_to = {lane: table.watermark(lane.watermark) for lane in plan.ranges}
-        landing = _Landing(table, plan, read_to, progress)
+        landing = _Landing(table, plan, read_to, progress, most_bytes)
         stopped = {lane: stop.says for lane, stop in plan.stopped.items()}
         while True:
             try:
@@ -82,7 +88,7 @@ def land_topics(
         batches=landing.batches,
         records=landing.records,
         raw_bytes=landing.raw_bytes,
-        waiting=plan.waiting,
+        waiting={**plan.waiting, **landing.waiting},
         stopped={str(lane): reason for lane, reason in sorted(stopped.items())},
         notes=plan.notes,
         watermark=table.watermark(LANE),
@@ -210,8 +216,16 @@ class _Landing:
     """Chunks on their way into batches. One batch is written while the next is polled: most of writing needs no
     Python. So memory holds two batches at most."""
 
-    def __init__(self, table: LakeTable, plan: Plan, read_to: dict[Lane, int], progress: Progress | None) -> None:
-        self._table, self._read_to, self._progress = table, read_to, progress
+    def __init__(
+        self,
+        table: LakeTable,
+        plan: Plan,
+        read_to: dict[Lane, int],
+        progress: Progress | None,
+        most_bytes: int | None = None,
+    ) -> None:
+        self._table, self._read_to, self._progress, self._most_bytes = table, read_to, progress, most_bytes
+        self._read_bytes = 0
         self._ranges = dict(plan.ranges)
         self._lag = plan.lag
         self._done = 0
@@ -219,6 +233,14 @@ class _Landing:
         self._held_bytes = self._held_messages = 0
         self._writing: tuple[list[TopicChunk], Future[list[TopicChunk]]] | None = None
         self.batches = self.records = self.raw_bytes = 0
+
+    @property
+    def waiting(self) -> dict[str, str]:
+        """Lanes that were not read to the end they had, by name."""
+        if self._most_bytes is None or self._read_bytes < self._most_bytes:
+            return {}
+        left = {lane: end - at for lane, (at, end) in self._ranges.items() if end > at}
+        return {str(lane): f"{count:,} offsets wait for the next look" for lane, count in left.items()}
 
     def leave_out(self, lane: Lane) -> None:
         """Do not read this lane any further."""
@@ -233,6 +255,9 @@ class _Landing:
                         continue
                     self._ranges[chunk.lane] = (chunk.next_offset, self._ranges[chunk.lane][1])
                     self._take(chunk, writer)
+                    self._read_bytes += chunk.nbytes
+                    if self._most_bytes is not None and self._read_bytes >= self._most_bytes:
+                        break
             finally:
                 self._commit(writer)
                 self._settle()
