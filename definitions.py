@@ -13,6 +13,7 @@ from assets.bronze import bronze_assets
 from assets.gold import gold_assets
 from assets.silver import silver_assets, silver_checks
 from aura_lake.orchestration.jobs import asset_jobs
+from aura_lake.orchestration.quarantine import quarantine_jobs
 from aura_lake.orchestration.snowflake_resource import warehouse_resources
 from aura_lake.orchestration.stream import stream_job
 from aura_lake.orchestration.upkeep_job import upkeep_job
@@ -29,7 +30,7 @@ bench = Workbench.open(settings)
 defs = Definitions(
     assets=[*bronze_assets(bench), *silver_assets(bench), *gold_assets(bench)],
     asset_checks=silver_checks(bench),
-    jobs=[*asset_jobs(), upkeep_job(), stream_job()],
+    jobs=[*asset_jobs(), *quarantine_jobs(), upkeep_job(), stream_job()],
     schedules=schedules(bench),
     sensors=[new_objects(bench), topic_lag(bench), run_failures(bench), people_are_told(bench)],
     resources={BENCH: bench, **warehouse_resources(settings)},

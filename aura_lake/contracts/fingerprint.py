@@ -14,30 +14,29 @@ from typing import Any
 
 import polars as pl
 
-from aura_lake.contracts.contract import Column, Contract, Feed, RowRule, Severity, Shop
+from aura_lake.contracts.contract import Column, Contract, RowRule, Severity, Shop
 
 #: Bits of a fingerprint; it is kept as a number in the log's own commit log.
 BITS = 52
 
 #: Members that change no verdict and no value.
 _WITHOUT_EFFECT: dict[type, frozenset[str]] = {
-    Contract: frozenset({"table_rules", "lsn_fence", "error_budget", "version", "owner", "description", "path"}),
+    Contract: frozenset(
+        {"feed", "table_rules", "lsn_fence", "error_budget", "version", "owner", "description", "path"}
+    ),
     Column: frozenset({"description"}),
     RowRule: frozenset({"description"}),
-    Feed: frozenset(
-        {"name", "location", "endpoint_url", "layout", "include", "topics", "registry", "description", "owner"}
-    ),
 }
 
 
 def contract_fingerprint(contract: Contract, shop: Shop) -> int:
     """A number that changes where a verdict or a value of the table may change."""
-    return _digest([_plain(contract), _plain(shop.feeds[contract.feed]), shop.time_zone])
+    return _digest([_plain(contract), shop.time_zone])
 
 
 def shape_fingerprint(contract: Contract) -> int:
     """A number that changes where the units of a table, its key, or the partitions of its log or state change."""
-    told = ("kind", "feed", "array", "ordering", "period", "event_id", "event_time")
+    told = ("kind", "array", "ordering", "period", "event_id", "event_time")
     key = [[name, str(contract.column(name).silver_dtype)] for name in contract.key]
     return _digest([{name: _plain(getattr(contract, name)) for name in told}, key])
 

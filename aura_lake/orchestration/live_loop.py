@@ -189,8 +189,6 @@ class LiveLoop:
         bronze, log = lake.bronze(contract.feed), lake.log(contract)
         if log.watermark(of_feed(contract.feed)) < bronze.watermark(LANE) or is_waiting(lake, contract, log):
             return True
-        if is_waiting(lake, contract, log):
-            return True
         # A process that died between judging and folding left the state behind its log.
         return is_folded(contract) and lake.current(contract).watermark(LOG) < log.watermark(LOG)
 

@@ -14,6 +14,7 @@ from aura_lake.delta.table import LakeTable
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.orchestration import describe
+from aura_lake.orchestration.quarantine import rule_counts
 from aura_lake.orchestration.reporting import report
 from aura_lake.orchestration.rule_checks import row_rule_results, row_rule_specs
 from aura_lake.orchestration.telling import telling
@@ -39,6 +40,8 @@ def silver_table(settings: Settings, shop: Shop, contract: Contract) -> AssetsDe
         bench: Workbench = getattr(context.resources, BENCH)
         with telling(context, f"judge {table}") as voice, bench.applying(voice):
             judged = judge(bench.lake, contract, progress=voice.progress)
+            if judged.carried_out is not None:
+                voice.say("progress", judged.carried_out.says)
             voice.done(
                 _verdicts(judged), batches=f"{judged.from_batch}..{judged.to_batch}", seconds=round(judged.seconds, 2)
             )
@@ -113,6 +116,7 @@ def silver_facts(
                 _files_rows(log),
                 read=judged.rows_in,
                 watermark=judged.to_batch,
+                judged_again=judged.carried_out.units if judged.carried_out else None,
                 broken_rules=judged.rules or None,
                 seconds=round(judged.seconds, 3),
                 **dict(sorted(judged.verdicts.items())),
@@ -121,6 +125,7 @@ def silver_facts(
         },
         describe.silver_key(f"{table}_quarantine"): {
             **describe.counted(_standing(log, "quarantined"), new=judged.verdicts.get("quarantined", 0)),
+            **(rule_counts(lake, contract) if counted else {}),
             "dagster/column_lineage": describe.same_columns(contract, log_key),
         },
     }

@@ -39,6 +39,19 @@ class CarriedOut:
     kinds: tuple[str, ...]
     rejudged: Rejudged | None
 
+    @property
+    def units(self) -> int | None:
+        """Units judged again; None: all there are."""
+        return None if self.rejudged is None else self.rejudged.units
+
+    @property
+    def says(self) -> str:
+        """What was done, in counts."""
+        what = ", ".join(dict.fromkeys(self.kinds)) or "another contract"
+        if self.rejudged is None:
+            return f"{what}: the whole table was judged anew"
+        return f"{what}: {self.rejudged.units:,} units judged again, {self.rejudged.changed:,} otherwise than before"
+
 
 def carry_out(lake: Lake, contract: Contract) -> tuple[Held, CarriedOut | None]:
     """Bring a log under the decisions it has not read and under its present contract; (what it stands under now,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, DagsterRunStatus
 
+from aura_lake.decisions import decisions
 from aura_lake.delta.lease import ApplyLease
 from aura_lake.errors import QueryError
 from aura_lake.orchestration.instance import PROCESS_TAG, open_instance
@@ -236,3 +237,25 @@ def test_no_personal_value_leaves_bronze_through_dagster(first: tuple[TinyShop, 
     assert b"order_amount_is_not_negative" in stored, "the storage was read"
     assert b"ann@example.com" not in stored
     assert json.dumps("Bonn").encode() not in stored
+
+
+def test_what_waits_is_discarded_and_replayed_from_the_ui(shop: TinyShop) -> None:
+    bad = [{**DAY["orders"][0], "order_id": f"bad{n}", "order_amount": -1.00} for n in range(2)]
+    shop.deliver("day-2", {"orders": bad})
+    outcome = shop.run('key:"bronze/tiny_orders" or key:"silver/orders"')
+    chosen = {"table": "orders", "places": ["day-2.jsonl#0"], "who": "ann"}
+    defs = load_definitions(shop.settings)
+    with open_instance(shop.settings) as instance:
+        told = materializations(instance, outcome.run_id)["silver/orders_quarantine"]
+        assert told["waiting: order_amount_is_not_negative"] == 2
+        for name, config, found in (
+            ("discard", {**chosen, "reason": "a test"}, {"quarantined_to_discarded": 1}),
+            ("replay", chosen, {"discarded_to_quarantined": 1}),
+        ):
+            job = defs.resolve_job_def(f"{name}_quarantine")
+            result = job.execute_in_process(instance=instance, run_config={"ops": {name: {"config": config}}})
+            told = materializations(instance, result.run_id)["silver/orders_quarantine"]
+            assert found.items() <= told.items()
+        assert told["waiting: order_amount_is_not_negative"] == 2
+    made = [(decision.kind, decision.who) for decision in decisions(shop.bench.lake)]
+    assert made == [("discard", "ann"), ("replay", "ann")]
