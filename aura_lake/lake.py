@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from aura_lake import layouts
+from aura_lake.approvals import Approval, approvals, decisions_mark, effective_shop
 from aura_lake.contracts.contract import Contract, Kind, Shop
 from aura_lake.contracts.verdicts import standing_rows
 from aura_lake.delta.layout import Layout
@@ -37,7 +38,40 @@ class Lake:
             shop = load_shop(self.settings.shop, self.settings.environment, self.settings.environ)
         #: The shop as its files say; `shop` is the one that holds, with what was approved since.
         self.filed = shop
-        self.shop = shop
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The shop that holds: its files, with the approved patches that stand when this is first asked for.
+
+        Raises PatchRefused where one of them does not go with the files any more."""
+        return effective_shop(self.filed, self.approved)
+
+    @cached_property
+    def approved(self) -> list[Approval]:
+        """The approved patches that this lake was opened with."""
+        self._mark = decisions_mark(self.settings, self.storage_options)
+        return approvals(self)
+
+    def is_current(self) -> bool:
+        """Whether the contracts of this lake are still those that hold. Cheap: most times a look at names."""
+        before = self.approved
+        now = decisions_mark(self.settings, self.storage_options)
+        if now == self._mark:
+            return True
+        if [(a.id, a.decision.number) for a in approvals(self)] != [(a.id, a.decision.number) for a in before]:
+            return False
+        self._mark = now
+        return True
+
+    def renewed(self) -> Lake:
+        """This lake where it is current, else the same with the contracts that hold now."""
+        return self if self.is_current() else Lake(self.settings, self.filed)
+
+    def under(self, shop: Shop) -> Lake:
+        """The same tables under other contracts, to try them; nothing that was approved is added."""
+        lake = Lake(self.settings, self.filed)
+        lake.__dict__["shop"] = shop
+        return lake
 
     @cached_property
     def storage_options(self) -> Mapping[str, str]:
@@ -60,7 +94,7 @@ class Lake:
         """Write who owns this home into it, or refuse where somebody else does."""
         from aura_lake.delta.documents import read_document, write_document
 
-        mine = {"shop": self.shop.id, "hash_key_id": key.id, "format_version": FORMAT_VERSION}
+        mine = {"shop": self.filed.id, "hash_key_id": key.id, "format_version": FORMAT_VERSION}
         standing = read_document(self, "lake.json")
         if standing is None:
             write_document(self, "lake.json", mine)

@@ -85,9 +85,10 @@ def read_digest(settings: Settings) -> ShopDigest:
         if kept is not None:
             return kept
     from aura_lake.contracts.load import load_shop
+    from aura_lake.lake import Lake
 
-    shop = load_shop(settings.shop, settings.environment, settings.environ, verify=False)
-    return keep_digest(settings, shop)
+    filed = load_shop(settings.shop, settings.environment, settings.environ, verify=False)
+    return keep_digest(settings, Lake(settings, filed).shop)
 
 
 def keep_digest(settings: Settings, shop: Shop) -> ShopDigest:
@@ -104,8 +105,11 @@ def keep_digest(settings: Settings, shop: Shop) -> ShopDigest:
 
 
 def fingerprint(settings: Settings) -> str:
-    """A hash of the contracts' bytes and the environment they are read for."""
-    total = hashlib.sha256(f"{FORM} {settings.environment}".encode())
+    """A hash of the contracts' bytes, the environment they are read for, and how far decisions are: an approved
+    patch changes the contracts that hold."""
+    from aura_lake.approvals import decisions_mark
+
+    total = hashlib.sha256(f"{FORM} {settings.environment} {decisions_mark(settings)}".encode())
     for path in sorted(settings.shop.glob("*.y*ml")):
         total.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return total.hexdigest()

@@ -25,7 +25,7 @@ class Workbench:
 
     def __init__(self, settings: Settings, shop: Shop) -> None:
         self.settings = settings
-        self.shop = shop
+        self._lake = Lake(settings, shop)
 
     @staticmethod
     def open(settings: Settings) -> Workbench:
@@ -34,10 +34,20 @@ class Workbench:
 
         return Workbench(settings, load_shop(settings.shop, settings.environment, settings.environ))
 
-    @cached_property
+    @property
     def lake(self) -> Lake:
         """The lake; it is claimed when something is first written."""
-        return Lake(self.settings, self.shop)
+        return self._lake
+
+    @property
+    def shop(self) -> Shop:
+        """The contracts that hold: the files', with the patches approved when the bench was last renewed."""
+        return self._lake.shop
+
+    def renew(self) -> Workbench:
+        """This bench with the contracts that hold now; ops of a process that lives long begin with it."""
+        self._lake = self._lake.renewed()
+        return self
 
     @cached_property
     def gold(self) -> DbtGold:

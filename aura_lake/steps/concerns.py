@@ -13,11 +13,13 @@ from functools import reduce
 
 import polars as pl
 
+from aura_lake.approvals import APPROVED, ROLLED_BACK
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.contracts.discards import unpack_units
 from aura_lake.contracts.verdicts import UNIT
 from aura_lake.decisions import DECISIONS, NEW_EPOCH, Decision, decisions
 from aura_lake.delta.watermarks import LANE
+from aura_lake.drift.patch import Operation, Patch, read_patch
 from aura_lake.lake import Lake
 from aura_lake.layouts import UTC_MICROS
 
@@ -77,6 +79,33 @@ def _began_anew(contract: Contract, decision: Decision) -> pl.Expr | None:
     return pl.coalesce("_committed_at", "landed_at") > pl.lit(after, UTC_MICROS)
 
 
+def _patched(contract: Contract, decision: Decision) -> pl.Expr | None:
+    """What waits since the drift began, and what passed without the fields the patch reads; taken back, all since."""
+    facts = decision.facts
+    if contract.feed != facts["feed"] or contract.table not in facts["tables"]:
+        return None
+    since: pl.Expr = pl.col("feed_batch") >= int(facts["from_batch"])
+    if decision.kind == ROLLED_BACK:
+        return since
+    return since & concern_of_patch(read_patch(facts["patch"]), contract)
+
+
+def concern_of_patch(patch: Patch, contract: Contract) -> pl.Expr:
+    """The units that may be judged otherwise under a patch: those that wait, those whose unknown fields it names,
+    and all where the fields it reads are nested, or changed places, and so were never unknown by name."""
+    if any(
+        operation["op"] == Operation.EXCHANGE or "." in operation.get("also", operation.get("field", ""))
+        for operation in patch.operations
+    ):
+        return EVERYTHING
+    chosen = pl.col("verdict") == "quarantined"
+    for name in patch.fields:
+        chosen |= pl.col("_unknown_fields").list.contains(name)
+    if contract.filter is not None:
+        chosen |= pl.col("reason") == "filtered"
+    return chosen.fill_null(False)
+
+
 def _of_table(concern: ConcernOf) -> ConcernOf:
     """`concern` for decisions that name one table."""
     return lambda contract, decision: concern(contract, decision) if decision.facts["table"] == contract.table else None
@@ -88,6 +117,8 @@ CONCERNS: Mapping[str, ConcernOf] = {
     REPLAY: _of_table(_replayed),
     DISCARD: _of_table(_discarded),
     NEW_EPOCH: _began_anew,
+    APPROVED: _patched,
+    ROLLED_BACK: _patched,
 }
 
 
