@@ -78,7 +78,7 @@ def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> _Fresh:
         touched = changes.select(key).unique()
         state = _partitions(history if is_history else current, changes, contract)
     rows = versions_in(state, there) if is_history else state.select(there)
-    return _Fresh(goal, rows.join(touched.lazy(), on=key, how="semi"), touched)
+    return _Fresh(goal, _rows_of(rows, touched, key), touched)
 
 
 def _changes(log: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.DataFrame:
@@ -98,13 +98,20 @@ def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> 
     everywhere.
     """
     key = list(contract.key)
-    keys = changes.select(key).unique().lazy()
-    places = state.scan().select(*key, "_bucket")
-    near = [*buckets_of(changes, contract).unique().to_list(), UNKNOWN_PERIOD]
-    found = places.filter(pl.col("_bucket").is_in(near)).join(keys, on=key, how="semi").unique().collect()
-    if contract.period:
-        found = pl.concat([found, find_partitions(state, keys.join(found.lazy(), on=key, how="anti").collect())])
-    return state.scan().filter(pl.col("_bucket").is_in(found["_bucket"].unique().to_list()))
+    near = pl.col("_bucket").is_in(buckets_of(changes, contract).unique().append(pl.Series([UNKNOWN_PERIOD])).implode())
+    if not contract.period:
+        return state.scan().filter(near)
+    keys = changes.select(key).unique()
+    places = state.scan().filter(near).select(*key, "_bucket")
+    found = places.join(keys.lazy(), on=key, how="semi").unique().collect()
+    found = pl.concat([found, find_partitions(state, keys.join(found, on=key, how="anti"))])
+    return state.scan().filter(pl.col("_bucket").is_in(found["_bucket"].unique().implode()))
+
+
+def _rows_of(rows: pl.LazyFrame, touched: pl.DataFrame, key: list[str]) -> pl.LazyFrame:
+    """The rows of these keys. The first column of the key is filtered for before the others are decoded."""
+    first = touched[key[0]].unique()
+    return rows.filter(pl.col(key[0]).is_in(first.implode())).join(touched.lazy(), on=key, how="semi")
 
 
 def _touchpoints(lake: Lake, read_to: int) -> _Fresh:
@@ -113,5 +120,5 @@ def _touchpoints(lake: Lake, read_to: int) -> _Fresh:
     touched = fresh.select("order_id").unique().collect()
     rows = table.scan().filter(pl.col("_state") == "current").select(n for n in TOUCHPOINTS.columns if n[0] != "_")
     if read_to != NEVER:
-        rows = rows.join(touched.lazy(), on="order_id", how="semi")
+        rows = _rows_of(rows, touched, ["order_id"])
     return _Fresh(table.watermark(ATTRIBUTION), rows, touched)
