@@ -195,7 +195,10 @@ def read_sample(sample: Sample, store: ObjectStore) -> None:
 def tell_format(head: bytes) -> tuple[Format, str]:
     """How the bytes of an object are cut, by its beginning, gzip or plain; and CSV's delimiter."""
     if head[:2] == b"\x1f\x8b":
-        head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
+        try:
+            head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
+        except zlib.error:
+            head = b""  # corrupt: whoever reads it whole says so
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").lstrip()
     if text[:1] in ("{", "["):
         lines = [line for line in text.splitlines()[:-1] if line.strip()][:20] or [text]

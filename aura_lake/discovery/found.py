@@ -146,6 +146,11 @@ def is_same_feed(one: Feed, other: Feed) -> bool:
     return same_place(replace(one, **rest), replace(other, **rest))
 
 
+def table_of(name: str) -> str:
+    """The table that a topic or folder is of, where it is called as a connector does: `prefix.schema.table`."""
+    return name.rsplit(".", 1)[-1] if name.count(".") >= 2 else name
+
+
 def name_for(wanted: str, place: tuple[str, str | None, str | None], taken: Collection[str]) -> str:
     """A name for the feed at `place`: the wanted one, made plain, and told apart where somebody has it.
 

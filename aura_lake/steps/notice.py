@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aura_lake.contracts.contract import Feed, Format
 from aura_lake.contracts.sampling import Sample, is_paper, sort_samples
+from aura_lake.discovery.found import table_of
 from aura_lake.discovery.places import S3, Claim, Claims, Place
 from aura_lake.discovery.topics import left_out, names_topic
 from aura_lake.errors import AuraError
@@ -173,8 +175,12 @@ class _Walk:
         rest = self._recognised(place, objects)
         if is_more:
             self._noticed.with_more.add(place.location)
-        for sample in sort_samples(rest, place.location, place.location) if rest else ():
+        samples = sort_samples(rest, place.location, place.location) if rest else []
+        shared = Counter(sample.location for sample in samples)
+        for sample in samples:
             sample.endpoint_url = place.endpoint_url
+            if shared[sample.location] == 1:  # it takes the whole folder, so it is called as that
+                sample.name = table_of(sample.location.rsplit("/", 1)[-1])
             self._noticed.samples.append(sample)
 
     def _take_loose(self, folder: Place, objects: Sequence[ObjectInfo]) -> None:
