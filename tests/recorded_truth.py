@@ -198,8 +198,9 @@ def _unfit(row: dict[str, Any], types: dict[str, str]) -> set[str]:
             rules.add(f"{column}_is_a_number")
         elif kind.startswith(("timestamp", "date")) and value is not None:
             count = held(value, kind)
-            days = count if kind == "date" or isinstance(count, str) else count // DAY
-            if isinstance(days, int) and not _FIRST_DAY <= days <= _LAST_DAY:
+            if not isinstance(count, int):  # infinite
+                continue
+            if not _FIRST_DAY <= (count if kind == "date" else count // DAY) <= _LAST_DAY:
                 rules.add(f"{column}_{_ENDINGS[kind[:4]]}")
     return rules
 
