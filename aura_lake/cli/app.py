@@ -14,6 +14,7 @@ from aura_lake.cli import (
     contract,
     demo,
     doctor,
+    drift,
     init,
     ledger,
     quarantine,
@@ -61,6 +62,7 @@ app.command("query", rich_help_panel=_LOOK)(query.query)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=_LOOK)
 app.add_typer(approvals.app, name="approvals", rich_help_panel=_WORK)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=_LOOK)
+app.add_typer(drift.app, name="drift", rich_help_panel=_LOOK)
 
 
 @app.callback()

@@ -134,7 +134,7 @@ def find_gone(look: Look) -> list[Finding]:
     """A finding for each field that contracts read and that does not come any more."""
     findings = []
     for path in look.reads:
-        if path in look.explained or path not in look.window.fields:
+        if path in look.explained or path not in look.window.fields or look.is_read_otherwise(path):
             continue
         since = look.gone_since(path)
         if since is None:

@@ -57,6 +57,12 @@ class Look:
         """The columns and filters that read it."""
         return tuple(sorted({reading.place for reading in self.reads.get(path, ())}))
 
+    def is_read_otherwise(self, path: str) -> bool:
+        """Whether what reads a field reads another name of it, which does come in the records after."""
+        readings = self.reads.get(path, [])
+        others = [p for p, its in self.reads.items() if p != path and any(reading in its for reading in readings)]
+        return any(len(self.after(other)) >= SOME for other in others)
+
     def is_new(self, path: str) -> bool:
         """Whether a field came up in the records after, and often enough that it would have shown before."""
         rows = sorted(self.seen(path).cells)

@@ -56,7 +56,7 @@ def find_renames(look: Look) -> list[Finding]:
 
 
 def _had(look: Look, path: str) -> bool:
-    return len(look.before(path)) >= SOME
+    return len(look.before(path)) >= SOME and not look.is_read_otherwise(path)
 
 
 def _weigh(look: Look, gone: str, came: str) -> _Pair | None:

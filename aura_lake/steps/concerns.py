@@ -16,6 +16,7 @@ import polars as pl
 from aura_lake.approvals import APPROVED, ROLLED_BACK
 from aura_lake.contracts.contract import Contract, Kind
 from aura_lake.contracts.discards import unpack_units
+from aura_lake.contracts.rules import parse_expression
 from aura_lake.contracts.verdicts import UNIT
 from aura_lake.decisions import DECISIONS, NEW_EPOCH, Decision, decisions
 from aura_lake.delta.watermarks import LANE
@@ -101,7 +102,7 @@ def concern_of_patch(patch: Patch, contract: Contract) -> pl.Expr:
     chosen = pl.col("verdict") == "quarantined"
     for name in patch.fields:
         chosen |= pl.col("_unknown_fields").list.contains(name)
-    if contract.filter is not None:
+    if contract.filter is not None and parse_expression(contract.filter).columns & set(patch.fields):
         chosen |= pl.col("reason") == "filtered"
     return chosen.fill_null(False)
 
