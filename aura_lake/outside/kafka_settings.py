@@ -6,6 +6,7 @@ Nothing of it stands in a contract: where a topic lies is the contract's, who ma
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from aura_lake.errors import SettingsError
@@ -33,11 +34,29 @@ def kafka_options(brokers: str, environ: Mapping[str, str]) -> dict[str, Any]:
     options: dict[str, Any] = {name: environ[variable] for variable, name in VARIABLES.items() if environ.get(variable)}
     _check(options.get("security_protocol"), "AURA_KAFKA_SECURITY_PROTOCOL", PROTOCOLS)
     _check(options.get("sasl_mechanism"), "AURA_KAFKA_SASL_MECHANISM", MECHANISMS)
-    if options.get("sasl_mechanism") and not str(options.get("security_protocol", "")).startswith("SASL_"):
+    is_login = str(options.get("security_protocol", "")).startswith("SASL_")
+    if options.get("sasl_mechanism") and not is_login:
         raise SettingsError(
             "AURA_KAFKA_SASL_MECHANISM is set, and AURA_KAFKA_SECURITY_PROTOCOL uses no SASL.",
             fix="Set AURA_KAFKA_SECURITY_PROTOCOL to SASL_SSL, or to SASL_PLAINTEXT inside a trusted network.",
         )
+    if is_login and not options.get("sasl_mechanism"):
+        raise SettingsError(
+            f"AURA_KAFKA_SECURITY_PROTOCOL={options['security_protocol']} asks for a login, and "
+            "AURA_KAFKA_SASL_MECHANISM does not say by what.",
+            fix=f"Set it to one of: {', '.join(MECHANISMS)}.",
+        )
+    if is_login and options["sasl_mechanism"] != "GSSAPI":
+        for variable in ("AURA_KAFKA_USERNAME", "AURA_KAFKA_PASSWORD"):
+            if VARIABLES[variable] not in options:
+                raise SettingsError(
+                    f"{variable} is not set, and a login by {options['sasl_mechanism']} needs it.",
+                    fix=f"Set {variable}.",
+                )
+    for variable in ("AURA_KAFKA_CA_FILE", "AURA_KAFKA_CERTIFICATE_FILE", "AURA_KAFKA_KEY_FILE"):
+        named = options.get(VARIABLES[variable])
+        if named is not None and not Path(named).is_file():
+            raise SettingsError(f"{variable}: there is no file {named}.", fix="Point it at a PEM file.")
     return {
         "bootstrap_servers": [broker.strip() for broker in brokers.split(",") if broker.strip()],
         "client_id": "aura-lake",
