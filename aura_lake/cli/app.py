@@ -13,6 +13,7 @@ from aura_lake.cli import (
     approvals,
     contract,
     demo,
+    discover,
     doctor,
     drift,
     init,
@@ -61,6 +62,7 @@ app.command("why", rich_help_panel=_LOOK)(why.why)
 app.command("query", rich_help_panel=_LOOK)(query.query)
 app.add_typer(alerts.app, name="alerts", rich_help_panel=_LOOK)
 app.add_typer(approvals.app, name="approvals", rich_help_panel=_WORK)
+app.add_typer(discover.app, name="discover", rich_help_panel=_LOOK)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=_LOOK)
 app.add_typer(drift.app, name="drift", rich_help_panel=_LOOK)
 

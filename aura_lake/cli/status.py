@@ -38,5 +38,10 @@ def status(form: FormOption = Form.TABLE) -> None:
         published = reader.manifest.get("published_at", "never")
         below = f"lag: batches to judge/fold/publish. Gold published {published[:19]}. {reader.settings.home}"
         console().print(f"[dim]{below}[/dim]")
+        found = (reader.document("discovered.json") or {}).get("found", {})
+        waiting = [name for name, each in sorted(found.items()) if each.get("state") == "waiting"]
+        if waiting:
+            told = ", ".join(waiting[:5]) + (f" and {len(waiting) - 5} more" if len(waiting) > 5 else "")
+            console().print(f"No contract names {told}: they wait for you in [bold]aura discover[/bold].")
     if any(line.blocked or line.held for line in lines):
         raise typer.Exit(1)

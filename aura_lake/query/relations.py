@@ -42,7 +42,8 @@ class Relations:
         if "orders" in self._reader.digest.tables:
             known["silver.order_touchpoints"] = partial(self._touchpoints, "current")
             known["silver.order_touchpoints_restated"] = partial(self._touchpoints, "restated")
-        for feed in self._reader.digest.feeds:
+        found = (self._reader.document("discovered.json") or {}).get("found", {})
+        for feed in {*self._reader.digest.feeds, *(name for name, each in found.items() if each.get("landed"))}:
             known[f"bronze.{feed}"] = partial(self.bronze, feed)
         return known
 
