@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagster import AssetChecksDefinition, AssetsDefinition
 
+from aura_lake.orchestration.drift import drift_checks
 from aura_lake.orchestration.rule_checks import table_rule_checks
 from aura_lake.orchestration.silver import silver_table
 from aura_lake.orchestration.touchpoints import touchpoint_assets
@@ -18,6 +19,6 @@ def silver_assets(bench: Workbench) -> list[AssetsDefinition]:
 
 
 def silver_checks(bench: Workbench) -> list[AssetChecksDefinition]:
-    """The table rules of each contract; its row rules are checks of the table's own op."""
+    """The table rules of each contract, and the look for drift; row rules are checks of the table's own op."""
     checks = [table_rule_checks(bench.shop, contract) for contract in bench.shop.contracts.values()]
-    return [check for check in checks if check is not None]
+    return [check for check in (*checks, drift_checks(bench.shop)) if check is not None]

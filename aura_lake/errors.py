@@ -81,6 +81,10 @@ class LakeError(Terminal):
     """The lake on disk is not one that may be used: another shop's, another key's, or damaged."""
 
 
+class ContractsMoved(Transient):
+    """A patch was approved or taken back while a step worked under the contracts of before."""
+
+
 class LeaseHeld(Transient):
     """Another process applies changes to this lake right now."""
 

@@ -24,20 +24,21 @@ from aura_lake.steps.fold import FoldReport, fold, versions
 from aura_lake.steps.judge import JudgeReport, judge
 
 
-def silver_table(settings: Settings, shop: Shop, contract: Contract) -> AssetsDefinition:
+def silver_table(settings: Settings, shop: Shop, known: Contract) -> AssetsDefinition:
     """The assets of one table, made by one op whatever of them a run chooses."""
-    table = contract.table
+    table = known.table
 
     @multi_asset(
         name=f"silver_{table}",
-        specs=list(_specs(settings, shop, contract)),
-        check_specs=row_rule_specs(contract),
+        specs=list(_specs(settings, shop, known)),
+        check_specs=row_rule_specs(known),
         can_subset=True,
         pool=f"silver_{table}",
         required_resource_keys={BENCH},
     )
     def refresh_table(context: AssetExecutionContext) -> Iterator[Any]:
         bench: Workbench = getattr(context.resources, BENCH)
+        contract = bench.renew().shop.contracts[table]  # a patch may have been approved since this was loaded
         with telling(context, f"judge {table}") as voice, bench.applying(voice):
             judged = judge(bench.lake, contract, progress=voice.progress)
             if judged.carried_out is not None:

@@ -12,6 +12,7 @@ from aura_lake.contracts.contract import Contract
 from aura_lake.delta.commit import Commit
 from aura_lake.delta.table import NEVER, LakeTable
 from aura_lake.delta.watermarks import CONTRACT, DECIDED, SHAPE
+from aura_lake.errors import ContractsMoved
 from aura_lake.lake import Lake
 from aura_lake.steps.activate import marks_of, note_activation, unmarked
 from aura_lake.steps.concerns import ACTIVATE, any_of, decided_upto, decisions_of
@@ -60,6 +61,11 @@ def carry_out(lake: Lake, contract: Contract) -> tuple[Held, CarriedOut | None]:
     if log.exists:
         note_activation(lake, contract, log)
     held = Held(decided_upto(lake), marks_of(lake, contract))
+    if not lake.is_current():
+        raise ContractsMoved(
+            f"{contract.table}: a patch was approved or taken back since its contract was read.",
+            fix="Run again: nothing was written.",
+        )
     if not log.exists:
         return held, None  # the first commit of its rows says so
     moved, marks = held.moves(log)

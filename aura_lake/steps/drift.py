@@ -100,6 +100,7 @@ def _look_at(lake: Lake, feed: Feed, suggester: Suggester | None) -> list[Drift]
             "looked_to": goal,
             "baseline_to": baseline,
             "stirs": stirs,
+            "open": sorted(drift.id for drift in drifted if drift.is_open),
             "findings": [drift.to_json() for drift in kept],
         },
     )

@@ -18,7 +18,7 @@ from aura_lake.errors import QueryError
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.steps.carry_out import CarriedOut, carry_out
-from aura_lake.steps.drift_kept import Drift, State, drifts
+from aura_lake.steps.drift_kept import Drift, State, drifts, note_open
 from aura_lake.steps.drift_trial import tables_concerned
 from aura_lake.steps.fold import fold
 
@@ -56,7 +56,7 @@ def approve(lake: Lake, drift: Drift, hash_: str, *, who: str, why: str) -> Deci
     readers = list(lake.renewed().shop.readers(patch.feed))
     tables = tables_concerned(drift.finding, readers, list(patched(readers, patch)))
     facts = {**_facts(drift), "patch": patch.to_json(), "tables": tables, "from_batch": drift.from_batch}
-    return decide(lake, APPROVED, facts, who=who, why=why)
+    return _decide(lake, APPROVED, facts, who, why)
 
 
 def roll_back(lake: Lake, name: str, *, who: str, why: str) -> Decision:
@@ -71,9 +71,8 @@ def roll_back(lake: Lake, name: str, *, who: str, why: str) -> Decision:
     if without is not None and _contradiction(lake, standing) is None:
         raise PatchRefused(f"{found[0].id}: another approved patch needs it. {without.what}", fix=without.fix)
     facts = found[0].decision.facts
-    return decide(
-        lake, ROLLED_BACK, {k: facts[k] for k in ("feed", "id", "hash", "tables", "from_batch")}, who=who, why=why
-    )
+    taken_back = {name: facts[name] for name in ("feed", "id", "hash", "tables", "from_batch")}
+    return _decide(lake, ROLLED_BACK, taken_back, who, why)
 
 
 def _contradiction(lake: Lake, standing: list[Approval]) -> PatchRefused | None:
@@ -88,14 +87,14 @@ def _contradiction(lake: Lake, standing: list[Approval]) -> PatchRefused | None:
 def reject(lake: Lake, drift: Drift, *, who: str, why: str) -> Decision:
     """The decision not to take a finding's patch. It stays rejected until the patch becomes another."""
     _refuse_approved(drift)
-    return decide(lake, REJECTED, _facts(drift), who=who, why=why)
+    return _decide(lake, REJECTED, _facts(drift), who, why)
 
 
 def snooze(lake: Lake, drift: Drift, hours: float, *, who: str, why: str) -> Decision:
     """The decision to be left alone with a finding for some hours, or until its patch becomes another."""
     _refuse_approved(drift)
     until = datetime.now(UTC) + timedelta(hours=hours)
-    return decide(lake, SNOOZED, {**_facts(drift), "until": until.isoformat()}, who=who, why=why)
+    return _decide(lake, SNOOZED, {**_facts(drift), "until": until.isoformat()}, who, why)
 
 
 def apply_decision(lake: Lake, decision: Decision) -> dict[str, CarriedOut | None]:
@@ -109,6 +108,12 @@ def apply_decision(lake: Lake, decision: Decision) -> dict[str, CarriedOut | Non
         if is_folded(contract):
             fold(now, contract)
     return done
+
+
+def _decide(lake: Lake, kind: str, facts: dict[str, Any], who: str, why: str) -> Decision:
+    decision = decide(lake, kind, facts, who=who, why=why)
+    note_open(lake.under(lake.filed), facts["feed"])  # whatever else was approved, which findings are kept is known
+    return decision
 
 
 def _facts(drift: Drift) -> dict[str, Any]:

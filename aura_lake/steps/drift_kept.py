@@ -14,7 +14,7 @@ from typing import Any
 
 from aura_lake.approvals import APPROVED, REJECTED, ROLLED_BACK, SNOOZED
 from aura_lake.decisions import Decision, decisions
-from aura_lake.delta.documents import read_document
+from aura_lake.delta.documents import read_document, write_document
 from aura_lake.drift.finding import Finding, Stands
 from aura_lake.lake import Lake
 
@@ -142,6 +142,14 @@ def kept_of(lake: Lake, feed: str) -> list[Drift]:
     """The findings of a feed as they are kept, without what was decided."""
     document = read_document(lake, document_name(feed))
     return [] if document is None else [Drift.from_json(told) for told in document["findings"]]
+
+
+def note_open(lake: Lake, feed: str) -> None:
+    """Write down which findings of a feed are open, for readers that have no time to read decisions."""
+    document = read_document(lake, document_name(feed))
+    if document is not None:
+        is_open = sorted(drift.id for drift in drifts(lake, feed) if drift.is_open)
+        write_document(lake, document_name(feed), {**document, "open": is_open})
 
 
 def rows_waiting(found: Sequence[Drift]) -> int:
