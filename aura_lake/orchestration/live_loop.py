@@ -85,14 +85,15 @@ class LiveLoop:
         self._batch = self._tidied_at = 0
 
     def run(self, stop: threading.Event, until: float) -> None:
-        """Work until `stop` is set or the monotonic clock shows `until`. What is begun is ended first.
+        """Work until `stop` is set, the monotonic clock shows `until`, or other contracts hold than those this run
+        began with. What is begun is ended first.
 
         A transient error (brokers, warehouse or store away) is waited out, longer each time, and shown.
         """
         with Follower(self.bench.lake, self._topics) as follower, ExitStack() as held:
             unread = UnreadLanes(self.bench.lake, self._topics)
             failures = 0
-            while not stop.is_set() and time.monotonic() < until:
+            while not stop.is_set() and time.monotonic() < until and not self._is_outdated():
                 try:
                     self._land(follower, unread)
                     if self._gold is None and self._due("lease", self.pace.lease):
@@ -117,6 +118,10 @@ class LiveLoop:
             return None
         self.numbers.at("applying", role="applies")
         return held.enter_context(LiveGold(self.bench, self._models, self.events, self.voice, self.numbers))
+
+    def _is_outdated(self) -> bool:
+        """Whether a person approved something that changes a contract, or took it back."""
+        return self._due("contracts", self.pace.look) and not self.bench.lake.is_current()
 
     def _wait_out(self, error: Transient, failures: int, stop: threading.Event) -> None:
         seconds = min(30.0, 0.5 * 2 ** min(failures, 6))

@@ -50,7 +50,7 @@ def stream_job() -> JobDefinition:
         description="Lands what comes, and brings it to gold micro-batch by micro-batch.",
     )
     def follow_feeds(context: OpExecutionContext) -> None:
-        bench: Workbench = getattr(context.resources, BENCH)
+        bench: Workbench = getattr(context.resources, BENCH).renew()
         session = _session.get() or Session()
         with telling(context, "stream") as voice, LiveEvents(context) as events:
             loop = LiveLoop(bench, events, voice, session.numbers, session.pace)

@@ -36,7 +36,7 @@ def orders_in(lake: Lake) -> list[tuple[Any, ...]]:
 
 
 def orders_of(aura: SourceShell) -> list[tuple[Any, ...]]:
-    return sorted(aura.sql("select id, status::text, total from orders"))
+    return sorted(aura.sql("select id::text, status::text, total from orders"))
 
 
 def await_changes(aura: SourceShell, count: int) -> None:
@@ -48,7 +48,7 @@ def test_case_048_a_slot_lost_behind_the_connectors_back_is_named_and_everything
     lake = Lake()
     await_changes(aura, 2)
     take_in(lake)
-    assert orders_in(lake) == orders_of(aura) == [(1, "new", Decimal("10.50")), (2, "new", Decimal("0.10"))]
+    assert orders_in(lake) == orders_of(aura) == [("1", "new", Decimal("10.50")), ("2", "new", Decimal("0.10"))]
     aura.connect.stop(aura.connector)
     aura.sql(f"select pg_drop_replication_slot('{aura.slot}')")
     aura.sql("delete from orders where id = 1; update orders set total = 99 where id = 2")
@@ -95,7 +95,7 @@ def test_case_009_changes_that_ran_out_of_the_topic_are_repaired_and_what_vanish
     assert "silver.raw_orders: 1 rows had vanished" in out
     aura.records(topic, lambda values: sum(v["source"]["snapshot"] == "incremental" for v in values) == 2)
     take_in(lake)
-    assert orders_in(lake) == orders_of(aura) == [(2, "paid", Decimal("99.00")), (3, "new", Decimal("3.00"))]
+    assert orders_in(lake) == orders_of(aura) == [("2", "paid", Decimal("99.00")), ("3", "new", Decimal("3.00"))]
     assert count(lake).problems() == []
     before = orders_in(lake)
     code, out, err = aura("source", "sweep", "orders")
