@@ -7,29 +7,41 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-#: Those that files can bring; the others come with a stream.
-CASES = [*range(1, 48), *range(62, 92)]
+#: Changes of a database, and Kafka: each runs wherever the suite runs.
+CHANGES_AND_TOPICS = range(1, 62)
+
+#: Those that the page has to tell of.
+CASES = range(1, 92)
 
 #: At most so many may name the input that is missing instead of a test.
-WITHOUT_A_TEST = 8
+WITHOUT_A_TEST = 0
+
+#: The decorators of a test, and its name.
+_TEST = re.compile(r"^((?:@.+\n(?:[ )].*\n)*)*)def (test_case_(\d+)_\w+)", re.MULTILINE)
 
 
 def listed() -> dict[int, str]:
     """The last column of the table for each number."""
     page = (PROJECT / "docs" / "hard-cases.md").read_text()
     rows = re.findall(r"^\| (\d+) \| .+ \| (.+) \|$", page, re.MULTILINE)
+    assert len(rows) == len({number for number, _ in rows}), "a case has one row"
     return {int(number): shown for number, shown in rows}
 
 
-def written() -> set[str]:
-    """Every test with a number in its name."""
-    found: set[str] = set()
+def written(*, in_the_fast_suite: bool = False) -> dict[str, int]:
+    """Every test with a number in its name, with that number; those marked slow or services may be left out."""
+    found: dict[str, int] = {}
     for file in (PROJECT / "tests").rglob("test_*.py"):
-        found |= set(re.findall(r"^def (test_case_\d+_\w+)", file.read_text(), re.MULTILINE))
+        text = file.read_text()
+        module_marks = re.findall(r"^pytestmark = .*", text, re.MULTILINE)
+        for decorators, name, number in _TEST.findall(text):
+            marks = " ".join([*module_marks, decorators])
+            if not (in_the_fast_suite and re.search(r"mark\.(slow|services|sabotage)", marks)):
+                found[name] = int(number)
     return found
 
 
-def test_every_case_that_files_can_bring_is_listed():
+def test_every_case_is_listed():
     assert [number for number in CASES if number not in listed()] == []
 
 
@@ -38,10 +50,18 @@ def test_every_test_that_is_named_exists_and_has_the_number():
     for number, shown in listed().items():
         if not shown.startswith("*"):
             name = shown.strip("`")
-            assert name in tests, f"case {number}: there is no {name}"
-            assert name.startswith(f"test_case_{number:03}_")
+            assert tests.get(name) == number, f"case {number}: there is no {name}"
 
 
-def test_at_most_eight_cases_name_a_missing_input_instead():
+def test_every_numbered_case_is_listed():
+    assert {number for number in written().values() if number not in listed()} == set()
+
+
+def test_every_case_of_changes_and_topics_runs_without_servers():
+    fast = set(written(in_the_fast_suite=True).values())
+    assert [number for number in CHANGES_AND_TOPICS if number not in fast] == []
+
+
+def test_no_case_names_a_missing_input_instead():
     without = [number for number, shown in listed().items() if shown.startswith("*")]
     assert len(without) <= WITHOUT_A_TEST
