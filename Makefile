@@ -8,7 +8,7 @@ export UV_SYSTEM_CERTS = 1
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-services test-sabotage benchmarks clean
+.PHONY: help setup demo ui test test-slow test-services test-oracle test-sabotage benchmarks clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,10 +36,13 @@ test: setup  ## every check but the marked suites; under 10 minutes
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-slow: setup  ## long suites: kills at random instants, every arrival order
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not services"
 
 test-services: setup  ## against real servers on this machine: PostgreSQL, Kafka, Connect, S3, Snowflake's protocol
-	$(BIN)/python -m pytest -m services
+	$(BIN)/python -m pytest -m "services and not slow"
+
+test-oracle: setup  ## random SQL through the live chain, whose parts are killed (AURA_ROUNDS=20, AURA_SEED)
+	$(BIN)/python -m pytest -m "services and slow" -s tests/services/test_live_oracle.py
 
 test-sabotage: setup  ## breaks the code on purpose, one place at a time, and sees the suite fail
 	$(BIN)/python -m pytest -m sabotage

@@ -51,20 +51,21 @@ from aura_lake.services.stack import Stack
 
 
 @contextmanager
-def running(*names: str) -> Iterator[Stack]:
+def running(*names: str, is_durable: bool = False) -> Iterator[Stack]:
     """A stack of the test's own with these services answering (and those that they need); gone after the block."""
-    with stopped_stack() as stack:
+    with stopped_stack(is_durable=is_durable) as stack:
         skip_where_missing(stack, *names)
         stack.up(names)
         yield stack
 
 
 @contextmanager
-def stopped_stack() -> Iterator[Stack]:
-    """A stack of which nothing runs yet. Its folder is not pytest's: PostgreSQL's own user may not enter that."""
+def stopped_stack(*, is_durable: bool = False) -> Iterator[Stack]:
+    """A stack of which nothing runs yet. Its folder is not pytest's: PostgreSQL's own user may not enter that.
+    `is_durable`: PostgreSQL waits for the disk, as it does for users."""
     root = Path(tempfile.mkdtemp(prefix="aura-services-"))
     root.chmod(0o711)
-    stack = Stack.below(root, is_durable=False, dies_with_us=True).with_free_ports()
+    stack = Stack.below(root, is_durable=is_durable, dies_with_us=True).with_free_ports()
     try:
         yield stack
     finally:
