@@ -40,9 +40,19 @@ class Drift:
     changes: tuple[Change, ...]
 
 
-def drift(kind: str, rows: Sequence[Row], fields: Sequence[str], seed: int) -> Drift:
+def drift(kind: str, rows: Sequence[Row], fields: Sequence[str], seed: int, *, has_types: bool = True) -> Drift:
     """A drift of a kind over copies of `rows`; `fields`: those that may be touched. Raises Impossible where the rows
-    have no field for it."""
+    have no field for it. Without types (CSV) every value is text, nothing is nested, and no list is made."""
+    made = _drift(kind, rows, fields, seed, has_types)
+    if has_types:
+        return made
+    if any(isinstance(value, (dict, list)) for row in made.rows for value in row.values()):
+        raise Impossible
+    texts = [{name: "" if value is None else str(value) for name, value in row.items()} for row in made.rows]
+    return Drift(made.kind, texts, made.since, made.changes)
+
+
+def _drift(kind: str, rows: Sequence[Row], fields: Sequence[str], seed: int, has_types: bool) -> Drift:
     dice = random.Random(f"{kind}/{seed}")
     since = int(len(rows) * dice.uniform(0.35, 0.7))
     changed = [copy.deepcopy(row) for row in rows]
@@ -50,7 +60,8 @@ def drift(kind: str, rows: Sequence[Row], fields: Sequence[str], seed: int) -> D
     if not told:
         raise Impossible
     if kind == "two":
-        first, second = (dice.choice(("rename", "retype", "new", "dropped", "nested")) for _ in range(2))
+        several = ("rename", "retype", "new", "dropped", "nested") if has_types else ("rename", "new", "dropped")
+        first, second = (dice.choice(several) for _ in range(2))
         one = _CHANGES[first](changed, since, told, dice)
         left = [name for name in told if name not in (one.field, one.became)]
         return Drift(kind, changed, since, (one, _CHANGES[second](changed, since, left, dice)))
