@@ -14,27 +14,27 @@ from aura_lake.delta.lease import ApplyLease, Holder
 from aura_lake.lake import Lake
 
 _guard = threading.RLock()
-_depth: dict[str, int] = {}
+_held: dict[str, ApplyLease] = {}
 
 
 @contextmanager
 def applying(
     lake: Lake, on_wait: Callable[[Holder | None], None] | None = None, wait_seconds: float | None = None
-) -> Iterator[None]:
+) -> Iterator[ApplyLease]:
     """Apply changes to this lake: no other process does so inside the block. Waits, after naming the holder; no
-    longer than `wait_seconds`, then it raises LeaseHeld."""
+    longer than `wait_seconds`, then it raises LeaseHeld.
+
+    The lease is handed to the block: whoever applies for long asks it now and then whether it is still ours (`check`);
+    on S3 a process that stood still for a while has lost it.
+    """
     home = lake.settings.home
     with _guard:
-        if _depth.get(home):
-            _depth[home] += 1
-            try:
-                yield
-            finally:
-                _depth[home] -= 1
+        if home in _held:
+            yield _held[home]
             return
-        with ApplyLease(lake, on_wait=on_wait, wait_seconds=wait_seconds):
-            _depth[home] = 1
+        with ApplyLease(lake, on_wait=on_wait, wait_seconds=wait_seconds) as lease:
+            _held[home] = lease
             try:
-                yield
+                yield lease
             finally:
-                _depth[home] = 0
+                del _held[home]

@@ -10,8 +10,9 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from dagster import JobDefinition, OpExecutionContext, in_process_executor, job, op
+from dagster import Failure, JobDefinition, OpExecutionContext, in_process_executor, job, op
 
+from aura_lake.errors import AuraError
 from aura_lake.orchestration.instance import PROCESS_TAG, open_instance, prune_runs, settle_dead_runs, this_process
 from aura_lake.orchestration.live_events import LiveEvents
 from aura_lake.orchestration.live_loop import LiveLoop, Pace
@@ -70,7 +71,8 @@ def stream_job() -> JobDefinition:
 
 
 def follow(settings: Settings, session: Session) -> None:
-    """Run the job again and again until the session is stopped. Raises what made a run fail."""
+    """Run the job again and again until the session is stopped. Raises what made a run fail, in our own words where
+    it is an error of ours."""
     defs = load_definitions(settings)
     with open_instance(settings) as instance, listening(_nobody):
         settle_dead_runs(instance)
@@ -83,6 +85,10 @@ def follow(settings: Settings, session: Session) -> None:
                     tags={PROCESS_TAG: this_process()},
                     raise_on_error=True,
                 )
+            except Failure as failure:
+                if isinstance(failure.__cause__, AuraError):
+                    raise failure.__cause__ from None
+                raise
             finally:
                 _session.reset(token)
             session.runs.append(result.run_id)
