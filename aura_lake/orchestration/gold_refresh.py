@@ -16,7 +16,7 @@ from aura_lake.orchestration.telling import Telling
 from aura_lake.orchestration.workbench import Workbench
 from aura_lake.steps.blocks import blocked_tables
 from aura_lake.steps.load import load
-from aura_lake.steps.publish import MANIFEST, publish, silver_versions
+from aura_lake.steps.publish import MANIFEST, publish, shown, silver_versions
 from aura_lake.warehouse.dbt_runner import TestResult
 from aura_lake.warehouse.tables import LOADED, source_tables, table_specs
 from aura_lake.warehouse.warehouse import Warehouse
@@ -46,6 +46,8 @@ def refresh_gold(
     lake = bench.lake
     with bench.warehouse() as warehouse:
         warehouse.prepare(table_specs())
+        # A local lease is kept also by a process that stands still, so nobody can publish beside it.
+        since = None if lake.settings.is_local else shown(lake, models.marts)
         with silver or nullcontext():
             blocked = blocked_tables(lake)
             free = [name for name in LOADED if not blocked.keys() & source_tables(name)]
@@ -56,7 +58,7 @@ def refresh_gold(
         if not any(loaded) and _is_current(bench, models, warehouse, blocked, showing):
             voice.done("nothing new")
             return GoldRefresh(False, _held_models(models, blocked), blocked, published_at=_published_at(bench))
-        done = publish(lake, warehouse, bench.gold, held=blocked, showing=showing)
+        done = publish(lake, warehouse, bench.gold, held=blocked, showing=showing, since=since)
     held = _held_models(models, blocked)
     for test in done.build.failed_tests:
         voice.say("held", f"gold is not published: the test {test.name} fails in {test.failures} rows.", table="gold")

@@ -17,8 +17,10 @@ from typing import Any
 import polars as pl
 
 from aura_lake.delta.commit import Commit
-from aura_lake.delta.documents import read_document, write_document
+from aura_lake.delta.documents import read_document
 from aura_lake.delta.layout import Layout
+from aura_lake.delta.swap import swap_document
+from aura_lake.errors import CommitConflict
 from aura_lake.lake import Lake
 from aura_lake.layouts import is_folded
 from aura_lake.warehouse.dbt_runner import DbtGold, DbtReport
@@ -27,6 +29,9 @@ from aura_lake.warehouse.warehouse import PERIOD_COLUMN, UNDATED, Warehouse
 
 #: The document that says which versions belong together.
 MANIFEST = "gold/_manifest.json"
+
+#: A published model counts its publications in its own log.
+_PUBLICATION = "publication"
 
 #: Partition of a published model: the month of a fact, `all` for a dimension.
 WHOLE = "all"
@@ -40,6 +45,20 @@ class PublishReport:
     written: dict[str, int] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What people saw when a build began: the manifest, and how often each model had been published."""
+
+    manifest: Mapping[str, Any] | None
+    publications: Mapping[str, int]
+
+
+def shown(lake: Lake, models: Collection[str]) -> Shown:
+    """What people see now. Asked for before the warehouse is loaded: who then stands still for longer than its lease
+    lasts finds that another has published meanwhile, and publishes nothing over it."""
+    return Shown(read_document(lake, MANIFEST), {name: lake.gold(name).watermark(_PUBLICATION) for name in models})
 
 
 def silver_versions(lake: Lake, held: Collection[str]) -> dict[str, int]:
@@ -65,15 +84,19 @@ def publish(
     held: Mapping[str, str],
     full_refresh: bool = False,
     showing: Mapping[str, int] | None = None,
+    since: Shown | None = None,
 ) -> PublishReport:
     """Build, test and show every model that no held table stands above.
 
     `held`: tables whose publication is held back, with the reason. `showing`: the silver versions that the warehouse
-    was loaded from, where silver may have gone on since (default: those it has now). Raises WarehouseError where a
-    model cannot be built. Models whose tests fail stay as they were published, and the others too: they would not
-    belong together.
+    was loaded from, where silver may have gone on since (default: those it has now). `since`: what people saw before
+    it was loaded (default: what they see now). Raises WarehouseError where a model cannot be built, CommitConflict
+    where another process has published since. Models whose tests fail stay as they were published, and the others
+    too: they would not belong together.
     """
     started = time.monotonic()
+    manifest = since.manifest if since else read_document(lake, MANIFEST)
+    publications = since.publications if since else {}
     warehouse.release()
     sources = sorted(name for name in LOADED if held.keys() & source_tables(name))
     excluded = [f"source:silver.{name}+" for name in sources]
@@ -83,19 +106,20 @@ def publish(
     written: dict[str, int] = {}
     if not build.failed_tests:
         for name in marts:
-            rows = _publish_model(lake, warehouse, name)
+            rows = _publish_model(lake, warehouse, name, publications.get(name))
             if rows is not None:
                 written[name] = rows
         warehouse.publish(marts)
-        _swap_manifest(lake, marts, held, silver_versions(lake, held) if showing is None else showing)
+        _swap_manifest(lake, marts, held, silver_versions(lake, held) if showing is None else showing, manifest)
         warehouse.clear_changed(marts)
         warehouse.forget_touched()
     warehouse.release()
     return PublishReport(build, written, dict(held), time.monotonic() - started)
 
 
-def _publish_model(lake: Lake, warehouse: Warehouse, name: str) -> int | None:
-    """Replace the changed months of a published model; rows written, None where nothing changed."""
+def _publish_model(lake: Lake, warehouse: Warehouse, name: str, published: int | None) -> int | None:
+    """Replace the changed months of a published model; rows written, None where nothing changed. `published`: how
+    often it had been when the build began."""
     periods = warehouse.changed_periods(name)
     if not periods:
         return None
@@ -108,6 +132,12 @@ def _publish_model(lake: Lake, warehouse: Warehouse, name: str) -> int | None:
         period = pl.lit(WHOLE)
     rows = rows.with_columns(_period=period)
     table = lake.gold(name, Layout(columns=dict(rows.schema), partition_by=("_period",)))
+    number = table.watermark(_PUBLICATION)
+    if published is not None and published != number:
+        raise CommitConflict(
+            f"{table.uri}: another process has published it {number - published} times since this build began.",
+            fix="Nothing was written; the step runs again.",
+        )
     with Commit(table) as commit:
         files = table.files()
         if not everything and "partition._period" in files.columns:
@@ -115,8 +145,7 @@ def _publish_model(lake: Lake, warehouse: Warehouse, name: str) -> int | None:
         if not files.is_empty():
             commit.remove(files)
         commit.add(rows)
-        number = table.watermark("publication")
-        commit.publish({"publication": (number, number + 1)}, metadata={"model": name})
+        commit.publish({_PUBLICATION: (number, number + 1)}, metadata={"model": name})
     return rows.height
 
 
@@ -129,15 +158,20 @@ def _delta_type(dtype: pl.DataType) -> pl.DataType:
     return dtype
 
 
-def _swap_manifest(lake: Lake, models: Collection[str], held: Mapping[str, str], showing: Mapping[str, int]) -> None:
+def _swap_manifest(
+    lake: Lake,
+    models: Collection[str],
+    held: Mapping[str, str],
+    showing: Mapping[str, int],
+    before: Mapping[str, Any] | None,
+) -> None:
     """Show the new versions, all at once; held tables keep the versions they had."""
-    before = read_document(lake, MANIFEST) or {}
-    tables: dict[str, Any] = dict(before.get("tables", {}))
+    tables: dict[str, Any] = dict((before or {}).get("tables", {}))
     for name in models:
         table = lake.gold(name)
         if table.exists:
             tables[f"gold.{name}"] = table.version
     tables |= showing
     document = {"published_at": datetime.now(UTC).isoformat(), "tables": tables, "held": dict(held)}
-    if {**before, "published_at": None} != {**document, "published_at": None}:
-        write_document(lake, MANIFEST, document)
+    if {**(before or {}), "published_at": None} != {**document, "published_at": None}:
+        swap_document(lake, MANIFEST, before, document)
