@@ -11,7 +11,7 @@ from benchmarks import spark
 from benchmarks.measure import table, write_json
 from benchmarks.places import bench_home
 
-NAMES = ("landing", "silver", "upsert", "gold", "startup", "stream", "latency")
+NAMES = ("landing", "silver", "replay", "upsert", "gold", "startup", "stream", "latency")
 
 
 def main() -> int:

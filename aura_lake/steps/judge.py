@@ -53,8 +53,10 @@ def judge(lake: Lake, contract: Contract, *, progress: Progress | None = None) -
     held, carried_out = carry_out(lake, contract)
     bronze, log = lake.bronze(contract.feed), lake.log(contract).create()
     begun = log.watermark(of_feed(contract.feed))
-    judging = _Judging(lake, contract, held, bronze, log)
     goal = bronze.watermark(LANE)
+    if goal <= begun:
+        return JudgeReport(contract.table, begun, begun, seconds=time.monotonic() - started, carried_out=carried_out)
+    judging = _Judging(lake, contract, held, bronze, log)
     for last in batch_groups(bronze, begun, goal):
         judging.read_batches(last)
         if progress:
@@ -72,8 +74,6 @@ def judge(lake: Lake, contract: Contract, *, progress: Progress | None = None) -
 
 def batch_groups(bronze: LakeTable, read_to: int, goal: int) -> Iterator[int]:
     """The last batch of each group of batches that are judged in one commit."""
-    if goal <= read_to:
-        return
     told = bronze.scan().filter((pl.col("row_kind") != "record") & (pl.col("batch") > read_to))
     counts = dict(told.group_by("batch").agg(pl.col("record_count").sum()).collect().iter_rows())
     held = 0

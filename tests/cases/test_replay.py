@@ -234,9 +234,10 @@ DECIDED: dict[str, Decide] = {
 }
 
 
-@pytest.mark.parametrize("kind", [REPLAY, DISCARD])
 @pytest.mark.parametrize(
-    "mended", [things(), strict(columns=(*things().columns, column("more")))], ids=["rule", "column"]
+    ("kind", "mended"),
+    [(REPLAY, things()), (DISCARD, strict(columns=(*things().columns, column("more"))))],
+    ids=["replay", "discard and a new column"],
 )
 def test_dying_before_or_after_any_commit_and_going_on_is_exactly_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, mended: Contract
