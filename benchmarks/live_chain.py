@@ -23,6 +23,9 @@ from benchmarks.places import PROJECT, fresh
 
 TABLES = "users,products,orders,order_items,payments"
 
+#: Partitions of the topics: three of each table, and three of clicks.
+LANES = 18
+
 #: The manifest is looked at this often: what people see is known to so many seconds.
 WATCH_SECONDS = 0.05
 
@@ -75,7 +78,10 @@ class LiveChain:
         stream = self.begin("stream", "--format", "json", log=log)
         try:
             with self._watching(seen, log):
-                self._await(seen, stream, lambda: bool(seen.shown) and _rests(seen))
+                self.aura("simulate", "--live", "--rate", "20", "--clicks", "60", "--for", "10")  # every topic is made
+                self._await(
+                    seen, stream, lambda: bool(seen.shown) and _rests(seen) and seen.lines[-1]["lanes"] == LANES
+                )
                 seen.begun = time.time()
                 self.aura("simulate", "--live", "--rate", str(rate), "--clicks", str(clicks), "--for", str(seconds))
                 seen.ended = time.time()

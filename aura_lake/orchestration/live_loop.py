@@ -52,7 +52,7 @@ class Pace:
     tidied up."""
 
     objects: float = 5.0  #: feeds of objects are listed
-    unread: float = 15.0  #: lanes that nobody of ours reads are looked for
+    unread: float = 10.0  #: lanes that nobody of ours reads are looked for
     look: float = 1.0  #: every table is looked at, for what another process landed
     halted: float = 10.0  #: a table that stopped for a person is tried again
     lease: float = 1.0  #: a process that only lands asks for the lease
@@ -143,7 +143,10 @@ class LiveLoop:
                     self._landed([report])
                     self._newest = max(self._newest or 0, int(time.time() * 1000))
         if self._topics and self._due("unread", self.pace.unread):
-            self._landed(unread.land(follower.lanes))
+            found = list(unread.land(follower.lanes))
+            self._landed(found)
+            if any(report.records for report in found):
+                follower.restart()  # perhaps the group knew of no such partition when it shared them out
         if not self._topics:
             time.sleep(POLL_SECONDS)  # no poll of a topic has waited, and the loop must not spin
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
+from kafka.admin import ConfigResource
 
 from aura_lake.contracts.contract import Feed
 from aura_lake.errors import FeedError, FeedUnavailable
@@ -45,7 +46,7 @@ _MEMBER: Mapping[str, Any] = {
     "session_timeout_ms": 10_000,
     "heartbeat_interval_ms": 2_000,
     "max_poll_interval_ms": 600_000,
-    "metadata_max_age_ms": 10_000,
+    "metadata_max_age_ms": 5_000,
 }
 _REFUSED = (
     kafka_errors.AuthorizationError,
@@ -124,6 +125,24 @@ class TopicReader:
             for partition in topic["partitions"]
         )
 
+    def compacted(self, topics: Iterable[str]) -> dict[str, bool | None]:
+        """Whether the brokers take away what a later message of its key replaces, by topic; None: we may not ask."""
+        found: dict[str, bool | None] = {}
+        admin = self._admin or self._ask(lambda: KafkaAdminClient(**self._options))
+        self._admin = admin
+        for topic in topics:
+            wanted = ConfigResource("topic", topic, {"cleanup.policy": None})
+            try:
+                with self._answers():
+                    told = admin.describe_configs([wanted], config_filter="all")
+            except FeedError as error:
+                if not isinstance(error.__cause__, kafka_errors.AuthorizationError):
+                    raise
+                found[topic] = None
+            else:
+                found[topic] = "compact" in str(told["topic"][topic]["cleanup.policy"]["value"])
+        return found
+
     def extents(self, lanes: Sequence[Lane]) -> dict[Lane, Extent]:
         """What the broker holds of each lane now."""
         if not lanes:
@@ -158,6 +177,10 @@ class TopicReader:
                 whole = "|".join(["^" + re.escape(topic) + "$" for topic in named] + [f"(?:{p})$" for p in patterns])
                 self._consumer.subscribe(pattern=whole, listener=_Assigned(self._hold_lanes))
             else:
+                # Asked for first: kafka-python may share out the partitions it knew when it joined, and not notice
+                # that it learnt of more meanwhile.
+                for topic in named:
+                    self._consumer.partitions_for_topic(topic)
                 self._consumer.subscribe(named, listener=_Assigned(self._hold_lanes))
 
     @property
