@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from kafka.errors import CorruptRecordError, NoOffsetForPartitionError
+from kafka.errors import CorruptRecordError, NoOffsetForPartitionError, TopicAuthorizationFailedError
 
 from aura_lake.outside import kafka
 from tests.small_topics import Sent
@@ -26,6 +26,7 @@ class SmallBroker:
     partitions: Sequence[Sequence[Sent]]
     rolled_back: set[tuple[int, int]] = field(default_factory=set)
     damaged: set[tuple[int, int]] = field(default_factory=set)
+    cleanup_policy: str | None = "delete"  #: None: nobody may ask
     commits: list[Any] = field(default_factory=list)
     consumers: list[_Consumer] = field(default_factory=list)
     on_poll: Callable[[Mapping[int, int]], None] = lambda positions: None
@@ -47,6 +48,12 @@ class _Admin:
         parts = [{"partition_index": number} for number in range(len(self._broker.partitions))]
         topic = {"name": self._broker.topic, "topic_id": "id-1", "error_code": 0, "partitions": parts}
         return [{**topic, "is_internal": False}] if names is None or self._broker.topic in names else []
+
+    def describe_configs(self, resources: Sequence[Any], config_filter: str) -> dict[str, Any]:
+        policy = {"cleanup.policy": {"value": self._broker.cleanup_policy}}
+        if policy["cleanup.policy"]["value"] is None:
+            raise TopicAuthorizationFailedError(self._broker.topic)
+        return {"topic": {resource.name: policy for resource in resources}}
 
     def close(self) -> None:
         """Nothing is open."""

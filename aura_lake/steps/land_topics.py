@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from aura_lake.contracts.contract import Feed
+from aura_lake.contracts.contract import Feed, Kind
 from aura_lake.decisions import ACCEPT_GAP, ACCEPT_TOPIC, Decision, decisions
 from aura_lake.delta.table import NEVER, LakeTable
 from aura_lake.delta.watermarks import LANE
@@ -73,6 +73,9 @@ def land_topics(
     table = lake.bronze(feed.name)
     with TopicReader(feed, lake.settings.environ) as reader:
         plan = plan_lanes(lake, feed, table, reader, only=only)
+        if any(contract.kind is Kind.CDC for contract in lake.shop.readers(feed.name)):
+            topics = sorted({lane.topic for lane in plan.ranges})
+            plan = replace(plan, notes=(*plan.notes, *compaction_notes(feed, reader.compacted(topics))))
         read_to = {lane: table.watermark(lane.watermark) for lane in plan.ranges}
         landing = _Landing(table, plan, read_to, progress, most_bytes)
         stopped = {lane: stop.says for lane, stop in plan.stopped.items()}
@@ -123,6 +126,18 @@ def plan_lanes(
         if topic not in there and topic in named
     }
     return replace(plan, waiting=waiting, stopped={**plan.stopped, **gone})
+
+
+def compaction_notes(feed: Feed, compacted: Mapping[str, bool | None]) -> list[str]:
+    """What to know of changes that came through topics which brokers compact."""
+    return [
+        f"{topic} is compacted: changes that a later one of their key replaced may be gone before they are read. "
+        f"Current rows of {feed.name} are right, its history may lack versions (cleanup.policy=delete keeps them)."
+        if is_so
+        else f"whether {topic} is compacted is not known: no right to describe its configuration"
+        for topic, is_so in compacted.items()
+        if is_so is not False
+    ]
 
 
 def known_topics(table: LakeTable) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Hard cases of Kafka that hang on how the client is set up (50, 58, 61), with a broker within the test.
+"""Hard cases of Kafka that hang on how the client is set up (50, 53, 58, 61), with a broker within the test.
 
 tests/services/test_kafka.py has them with a real one.
 """
@@ -63,6 +63,23 @@ def test_case_050_messages_that_were_rolled_back_are_never_read(
     assert lake.records()["offset"].to_list() == [0, 2]
     assert {row[0] for row in lake.catch_up().rows()} == {"kept", "kept too"}
     assert count(lake.lake).problems() == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ("delete", []),
+        ("compact,delete", ["its history may lack versions"]),
+        (None, ["no right to describe its configuration"]),
+    ],
+)
+def test_case_053_history_read_from_a_compacted_topic_is_marked(
+    lake: FollowingLake, monkeypatch: pytest.MonkeyPatch, policy: str | None, says: list[str]
+) -> None:
+    SmallBroker(TOPIC, [log_of("a")], cleanup_policy=policy).stand_in(monkeypatch)
+    report = lake.follow()
+    assert (report.records, len(report.notes)) == (1, len(says))
+    assert all(words in note and TOPIC in note for words, note in zip(says, report.notes, strict=True))
 
 
 def test_case_058_a_corrupt_batch_stops_its_lane_by_name_and_the_others_go_on(

@@ -143,6 +143,17 @@ def test_every_codec_is_read(topic: Topic, codec: str) -> None:
     assert topic.land().records == 199
 
 
+def test_case_053_a_compacted_topic_is_noticed(live_kafka: Kafka, tmp_path: Path) -> None:
+    topic = Topic(live_kafka, tmp_path, cleanup_policy="compact")
+    topic.send(change("c", 10, "a"))
+    (note,) = topic.land().notes
+    assert f"{topic.name} is compacted" in note
+    with TopicReader(topic.feed, {}) as reader:
+        assert reader.compacted([topic.name]) == {topic.name: True}
+    plain = Topic(live_kafka, tmp_path / "plain")
+    assert plain.land().notes == ()
+
+
 def test_case_054_partitions_that_are_added_are_read_from_their_beginning(live_kafka: Kafka, tmp_path: Path) -> None:
     topic = Topic(live_kafka, tmp_path, partitions=1)
     topic.send(change("c", 10, "a", "old"))
