@@ -1,7 +1,7 @@
 """What is remembered of each topic and prefix that no contract names: a document in the lake.
 
 It holds what was seen and where it lands; what a person decided stands in bronze, and what landed in the tables.
-So a document that is lost costs the time of the first look, and nothing else.
+So a document that is lost is made anew, and what it named lands again under other names.
 """
 
 from __future__ import annotations

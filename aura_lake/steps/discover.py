@@ -99,8 +99,8 @@ def look(lake: Lake, most_bytes: int | None = None) -> Looked:
     keep_discovered(lake, discovered)
     records = 0
     if lake.shop.discovery.lands:
-        for each in land_found(lake, [found[name] for name in there if found[name].format], most_bytes):
-            records += each.landed - found[each.name].landed
+        for each, count in land_found(lake, [found[name] for name in there if found[name].format], most_bytes):
+            records += count
             found[each.name] = each
     for name, sample in samples.items():
         found[name] = _draft(lake, found[name], sample)
@@ -109,13 +109,16 @@ def look(lake: Lake, most_bytes: int | None = None) -> Looked:
 
 
 def remember(lake: Lake, before: Discovered, noticed: Noticed, now: str) -> dict[str, Found]:
-    """All that was ever found, with what was noticed now; the new with a name of its own. Pure but for the name."""
+    """All that was ever found, with what was noticed now; the new with a name of its own. Reads."""
     found = {name: replace(each, trouble=None) for name, each in before.found.items()}
     shop = lake.shop
     tables = {*shop.contracts, *(each.table for each in found.values() if each.table)}
 
     def add(wanted: str, place: tuple[str, str | None, str | None], **facts: object) -> Found:
-        name = name_for(wanted, place, {*shop.feeds, *found})
+        taken = {*shop.feeds, *found}
+        name = name_for(wanted, place, taken)
+        if lake.bronze(name).exists:  # of a document that was lost: whose records those are nobody knows
+            name = name_for(wanted, place, {*taken, name})
         table = table_for(name, tables)
         tables.add(table)
         new = Found(name, place[0], now, now, topic=place[1], include=place[2], table=table)

@@ -25,18 +25,19 @@ LOOK_BYTES = 256 << 20
 _NEXT = "for the next look"
 
 
-def land_found(lake: Lake, found: Iterable[Found], most_bytes: int | None = None) -> list[Found]:
-    """What was found, with what landed of it now. One that cannot be read says so, the others go on."""
+def land_found(lake: Lake, found: Iterable[Found], most_bytes: int | None = None) -> list[tuple[Found, int]]:
+    """What was found, each with the records that landed of it now. One that cannot be read says so, the others go on."""
     left = LOOK_BYTES if most_bytes is None else most_bytes
     done = []
     for each in sorted(found, key=lambda one: (one.landed_at or "", one.name)):
         if left <= 0:
-            done.append(replace(each, waits=f"{each.units:,} {_unit(each)} were not looked at yet: they wait {_NEXT}"))
+            waits = f"{each.units:,} {_unit(each)} were not looked at yet: they wait {_NEXT}"
+            done.append((replace(each, waits=waits), 0))
             continue
         try:
             landing = _land_topic(lake, each.feed, left) if each.topic else _land_objects(lake, each, left)
         except AuraError as error:
-            done.append(replace(each, trouble=str(error)))
+            done.append((replace(each, trouble=str(error)), 0))
             continue
         report, used, waits = landing
         left -= used
@@ -45,7 +46,8 @@ def land_found(lake: Lake, found: Iterable[Found], most_bytes: int | None = None
             keep_up(table)
         landed_at = datetime.now(UTC).isoformat(timespec="seconds")
         trouble = "; ".join(report.stopped.values()) or each.trouble
-        done.append(replace(each, landed=_records(table), landed_at=landed_at, waits=waits, trouble=trouble))
+        now = replace(each, landed=_records(table), landed_at=landed_at, waits=waits, trouble=trouble)
+        done.append((now, report.records))
     return done
 
 

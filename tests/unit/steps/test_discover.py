@@ -159,9 +159,21 @@ def test_a_look_that_was_killed_lands_nothing_twice(shop: Shop, monkeypatch: pyt
         with pytest.raises(KeyboardInterrupt):
             shop.look()
     assert len(shop.bronze("reviews")) == 40
-    (shop.folder / "lake" / "discovered.json").unlink()
-    assert shop.look().new == ("reviews",)
+    again = shop.look()
+    assert (again.new, again.records) == ((), 0)
+    assert shop.found("reviews").draft is not None
     assert len(shop.bronze("reviews")) == 40
+
+
+def test_a_document_that_was_lost_mixes_no_two_feeds(shop: Shop) -> None:
+    shop.put("exports/reviews/1.jsonl", {"review_id": "r1"})
+    assert shop.look().new == ("reviews",)
+    (shop.folder / "lake" / "discovered.json").unlink()
+    shop.put("cdc/reviews/1.jsonl", {"review_id": "x1"})  # walked before the other
+    new = shop.look().new
+    assert "reviews" not in new
+    assert [len(shop.bronze(name)) for name in new] == [1, 1]
+    assert len(shop.bronze("reviews")) == 1
 
 
 def test_feeds_of_one_new_folder_are_told_apart_and_stay_so(shop: Shop) -> None:
