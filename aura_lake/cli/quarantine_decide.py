@@ -142,7 +142,7 @@ def _tell(table: str, rule: str | None, found: Rejudged | None, decision: Decisi
     if found is None:
         console().print(f"The contract changed what the table is: {table} was judged anew as a whole.")
     else:
-        _tell_counts(document, would=decision is None)
+        _tell_counts(document, decision)
     if decision is None:
         console().print(f"[dim]Nothing was written. aura quarantine replay {table} does it.[/dim]")
     else:
@@ -151,11 +151,13 @@ def _tell(table: str, rule: str | None, found: Rejudged | None, decision: Decisi
         )
 
 
-def _tell_counts(document: dict[str, Any], *, would: bool) -> None:
+def _tell_counts(document: dict[str, Any], decision: Decision | None) -> None:
+    would = decision is None
     told = ", ".join(f"{count:,} {verdict}" for verdict, count in document["verdicts"].items()) or "none"
+    passing = f" {document['passing']:,} {'would wait' if would else 'wait'} no more."
     console().print(
-        f"{document['units']:,} rows of {document['table']} {'would be' if would else 'were'} judged again: {told}. "
-        f"{document['passing']:,} {'would wait' if would else 'wait'} no more."
+        f"{document['units']:,} rows of {document['table']} {'would be' if would else 'were'} judged again: {told}."
+        + ("" if decision is not None and decision.kind == "discard" else passing)
     )
     rules = list(document["still_waiting_by_rule"].items())
     if rules:
