@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aura_lake.lake import Lake
 from aura_lake.orchestration.alerts import look_at_gold, look_at_run
 from aura_lake.orchestration.jobs import EVERYTHING
-from aura_lake.orchestration.run import RunOutcome
 from aura_lake.steps.look_for_causes import look_for_causes
 from aura_lake.steps.tell_people import WAIT_SECONDS, Told, tell_people
+
+if TYPE_CHECKING:
+    from aura_lake.orchestration.run import RunOutcome
 
 #: The step that builds and publishes gold.
 GOLD = "gold"
