@@ -75,7 +75,7 @@ class Claims:
         return Claims(tuple(Claim.of(feed) for feed in feeds if not feed.is_topics))
 
     def takes(self, place: Place) -> bool:
-        """Whether some feed takes an object of that place. What the only feed of a folder leaves there, its
+        """Whether some feed takes an object of that place. What the only feed in a folder leaves there, its
         contract leaves out on purpose."""
         return any(claim.place.holds(place) if self._is_alone(claim) else claim.takes(place) for claim in self.claims)
 
@@ -92,7 +92,7 @@ class Claims:
         return sorted((self._place(node) for node in top), key=lambda place: place.location)
 
     def _is_alone(self, claim: Claim) -> bool:
-        return not any(other is not claim and other.place == claim.place for other in self.claims)
+        return not any(other is not claim and claim.place.holds(other.place) for other in self.claims)
 
     @cached_property
     def _ways(self) -> dict[tuple[str, ...], set[str]]:

@@ -26,7 +26,7 @@ _NEXT = "for the next look"
 
 
 def land_found(lake: Lake, found: Iterable[Found], most_bytes: int | None = None) -> list[tuple[Found, int]]:
-    """What was found, each with the records that landed of it now. One that cannot be read says so, the others go on."""
+    """What was found, each with the records that landed of it now. One that cannot be read says so; others go on."""
     left = LOOK_BYTES if most_bytes is None else most_bytes
     done = []
     for each in sorted(found, key=lambda one: (one.landed_at or "", one.name)):

@@ -97,6 +97,9 @@ def test_what_the_only_feed_of_a_folder_leaves_there_is_left_on_purpose() -> Non
     shared = Claims.of([feed("/d/a-*.csv"), feed("/d/b-*.csv")])
     assert shared.takes(Place("/d/a-1.csv"))
     assert not shared.takes(Place("/d/c-1.csv"))
+    above = Claims.of([feed("/d", include="/loose.csv"), feed("/d/orders")])
+    assert above.takes(Place("/d/loose.csv"))
+    assert not above.takes(Place("/d/reviews/1.csv"))
 
 
 @pytest.mark.parametrize(
