@@ -46,13 +46,13 @@ _MIDNIGHT = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]00:00(?::00(?:\.0+)?)?\s*(?:Z|UTC
 _ONLY_WORD = r"^\[\s*([^\"\[\]{},\s]+)\s*\]$"
 _ONLY_TEXT = r'^\[\s*("(?:[^"\\]|\\.)*")\s*\]$'
 _FORMS = (
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M:%S%.f",
+    "%m/%d/%Y %H:%M:%S%.f",
+    "%d.%m.%Y %H:%M:%S%.f",
     "%d/%m/%Y %H:%M",
     "%m/%d/%Y %H:%M",
     "%d.%m.%Y %H:%M",
-    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S%.f",
     "%Y%m%dT%H%M%SZ",
     "%Y%m%d%H%M%S",
     "%d/%m/%Y",
@@ -155,7 +155,7 @@ def _read(name: str, text: pl.Series, kind: pl.Series, semantic: Semantic | None
             if "%H" in form
             else plain.str.to_date(form, strict=False).cast(pl.Datetime("us"))
         )
-        whole = parsed.dt.strftime("%Y-%m-%dT%H:%M:%S" if "%H" in form else "%Y-%m-%d")
+        whole = parsed.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f" if "%H" in form else "%Y-%m-%d")
         return _chosen(whole, (is_text | (kind == "integer")) & whole.is_not_null(), "string")
     plain = text.str.strip_chars()
     if name == DECIMAL_COMMA:

@@ -25,6 +25,9 @@ FURTHER = 0.3
 #: Times may lie so far outside those before, as a share of their span, and at least a year.
 YEAR_MICROS = 366 * 86_400_000_000
 
+#: Of two readings of a time the one that goes on from those before by so little is the likelier.
+CLOSE_MICROS = 2 * 86_400_000_000
+
 
 @dataclass(frozen=True)
 class Read:
@@ -82,6 +85,10 @@ def fitting_readings(
         made.append(read.values)
         is_plausible, measures = _is_like(standing, read.values.filter(~read.broken).drop_nulls(), column, name)
         found.append(Fit(name, share, is_plausible, measures))
+    nearest = [
+        fit for fit in found if fit.is_plausible and fit.measures.get("times_next_to_those_before", 1.0) >= NEARLY_ALL
+    ]
+    found = [replace(fit, is_plausible=fit in nearest) for fit in found] if nearest else found
     return sorted(found, key=lambda fit: not fit.is_plausible)
 
 
@@ -95,7 +102,10 @@ def _is_like(was: pl.Series, now: pl.Series, column: Column, reading: str) -> tu
         slack = max(YEAR_MICROS, last - first)
         near = _micros(now).is_between(first - slack, last + slack).mean()
         share = float(near) if isinstance(near, float) else 0.0
-        return share >= NEARLY_ALL, {"times_near_those_before": round(share, 3)}
+        close = _micros(now).is_between(first - CLOSE_MICROS, last + max(last - first, CLOSE_MICROS)).mean()
+        next_to = float(close) if isinstance(close, float) else 0.0
+        figures = {"times_near_those_before": round(share, 3), "times_next_to_those_before": round(next_to, 3)}
+        return share >= NEARLY_ALL, figures
     if column.dtype.is_numeric():
         return _numbers_are_like(was.cast(pl.Float64).to_list(), now.cast(pl.Float64).to_list())
     if column.dtype == pl.Boolean:

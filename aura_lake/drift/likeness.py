@@ -48,11 +48,11 @@ class Likeness:
 def likeness(
     old: Mapping[int, Cell],
     new: Mapping[int, Cell],
-    contexts: Mapping[str, tuple[Mapping[int, Cell], Mapping[int, Cell]]],
+    contexts: Mapping[str, Mapping[int, Cell]],
 ) -> Likeness:
     """How much the values of a field after are like those of another before.
 
-    In: cells by record, before and after; `contexts`: cells before and after of fields that did not change.
+    In: cells by record; `contexts`: those of fields that did not change.
     """
     was = [cell for _, cell in sorted(old.items()) if not cell.is_null]
     now = [cell for _, cell in sorted(new.items()) if not cell.is_null]
@@ -198,18 +198,18 @@ def _weigh_contexts(
     found: Likeness,
     old: Mapping[int, Cell],
     new: Mapping[int, Cell],
-    contexts: Mapping[str, tuple[Mapping[int, Cell], Mapping[int, Cell]]],
+    contexts: Mapping[str, Mapping[int, Cell]],
 ) -> None:
     """Values that go with those of other fields: the brand of a product, the city of a user."""
     best: tuple[float, float] | None = None
-    for before, after in contexts.values():
-        pairs = [(cell.value, before[row].value) for row, cell in sorted(old.items()) if row in before]
+    for beside_it in contexts.values():
+        pairs = [(cell.value, beside_it[row].value) for row, cell in sorted(old.items()) if row in beside_it]
         pairs = [(value, beside) for value, beside in pairs if value is not None and beside is not None]
         middle = len(pairs) // 2
         own, by_chance, told = _agreement(pairs[:middle], pairs[middle:])
         if told < FEW or own - by_chance < 0.2 or (best is not None and own - by_chance <= best[0]):
             continue
-        fresh = [(cell.value, after[row].value) for row, cell in sorted(new.items()) if row in after]
+        fresh = [(cell.value, beside_it[row].value) for row, cell in sorted(new.items()) if row in beside_it]
         fresh = [(value, beside) for value, beside in fresh if value is not None and beside is not None]
         agrees, _, told = _agreement(pairs, fresh)
         if told >= FEW:

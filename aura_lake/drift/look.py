@@ -93,7 +93,7 @@ class Look:
         away = self.window.rows - last
         return last if away >= ENOUGH and away >= LONGER * max(absences) else None
 
-    def contexts(self, leave_out: Collection[str]) -> dict[str, tuple[dict[int, Cell], dict[int, Cell]]]:
+    def contexts(self, leave_out: Collection[str]) -> dict[str, dict[int, Cell]]:
         """Fields that stayed what they are and whose values come again: what others can be seen beside."""
         found: list[tuple[int, str]] = []
         for path, seen in self.window.fields.items():
@@ -107,4 +107,4 @@ class Look:
                 continue
             found.append((distinct, path))
         chosen = [path for _, path in sorted(found, reverse=True)[:CONTEXTS]]
-        return {path: (self.before(path), self.after(path)) for path in chosen}
+        return {path: self.seen(path).cells for path in chosen}

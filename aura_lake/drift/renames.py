@@ -22,6 +22,9 @@ BOTH = 0.02
 #: A candidate is shown from this confidence on; below it, the two fields have nothing to do with each other.
 WORTH_SHOWING = 0.2
 
+#: One goes for good where another of its shape comes: that they have nothing to do with each other is never sure.
+ALIKE = 0.8
+
 #: So sure at most, from fewer records than are enough.
 OF_FEW = 0.85
 
@@ -46,13 +49,20 @@ def find_renames(look: Look) -> list[Finding]:
         if gone in look.explained or came in look.explained:
             continue
         confidence = _confidence(pair, pairs)
-        if confidence < WORTH_SHOWING:
+        is_alike = float(pair.measures.get("shapes_alike", 0.0)) >= ALIKE and _is_gone(look, gone, came)
+        if confidence < WORTH_SHOWING and not is_alike:
             continue
         others = [p for p in pairs.values() if p.old == gone and p.new != came and p.new not in look.explained]
         look.explained |= {gone, came}
         if gone in look.reads:
             findings.append(_finding(look, pair, confidence, {p.new: _confidence(p, pairs) for p in others}))
     return findings
+
+
+def _is_gone(look: Look, gone: str, came: str) -> bool:
+    """Whether a field never comes again once another has come."""
+    since = min(look.after(came), default=look.window.rows)
+    return not any(row > since and not cell.is_null for row, cell in look.seen(gone).cells.items())
 
 
 def _had(look: Look, path: str) -> bool:
@@ -65,7 +75,8 @@ def _weigh(look: Look, gone: str, came: str) -> _Pair | None:
     old_after, old_before = look.after(gone), look.before(gone)
     since = min(after)
     both = sum(1 for row in after if (cell := old_after.get(row)) is not None and _differ(cell, after[row]))
-    without = sum(1 for row in after if (cell := old_after.get(row)) is None or cell.is_null)
+    is_told = any(not cell.is_null for cell in look.seen(gone).cells.values())
+    without = sum(1 for row in after if (cell := old_after.get(row)) is None or (is_told and cell.is_null))
     if both > BOTH * len(after) or without < SOME:
         return None
     rows = look.window.rows - since
@@ -76,7 +87,7 @@ def _weigh(look: Look, gone: str, came: str) -> _Pair | None:
     pair = _Pair(gone, came, PRIOR if len(after) >= ENOUGH else PRIOR_OF_FEW)
     pair.odds *= 1.5 if abs(covered - rate) <= max(0.08, 0.2 * rate) else 0.3
     pair.odds *= 1.0 if abs(told_before - told_after) <= max(0.12, 0.3 * told_before) else 0.3
-    like = likeness(old_before, after, look.contexts({gone, came}))
+    like = likeness(look.seen(gone).cells, after, look.contexts({gone, came}))
     alike = names.likeness(gone, came)
     by_name = 20.0 if alike == 1.0 else 6.0 if alike >= 0.8 else 3.0 if alike >= 0.5 else 1.5 if alike >= 0.3 else 1.0
     told = _told_by_schema(look, gone, came)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aura_lake.contracts.readings import NUMBER_IN_TEXT
 from aura_lake.drift.finding import BAR, Candidate, Finding, Happened, Stands
 from aura_lake.drift.forms import Fit, fitting_readings, read_cells
 from aura_lake.drift.likeness import common, halves, overlap
@@ -80,12 +81,15 @@ def _broken_finding(look: Look, path: str, change: _Change, fits: Sequence[tuple
     is_enough = len(change.now) >= ENOUGH and change.share >= SURELY
     operations: list[dict[str, str]] = []
     measures: dict[str, float] = {}
+    by_expression = any(not reading.is_direct for reading in look.reads[path])
     is_sure = is_enough
     candidates: list[Candidate] = []
     for reading, found in fits:
         assert reading.column is not None
         plausible = [fit for fit in found if fit.is_plausible]
-        is_sure = is_sure and len(plausible) >= 1 and not _is_ambiguous(plausible)
+        is_sure = is_sure and len(plausible) == 1  # two would make different things of the same values
+        # An expression sees the text as it comes: that of a number is the same in quotes, of all else it is another.
+        is_sure = is_sure and not (by_expression and plausible[0].reading != NUMBER_IN_TEXT)
         candidates += [
             Candidate(f"{reading.place} reads it as {fit.reading}.", round(fit.share / 2, 3)) for fit in found
         ]
@@ -130,12 +134,6 @@ def _broken_finding(look: Look, path: str, change: _Change, fits: Sequence[tuple
             "says": f"{finding.says} No reading takes it as its columns want it.",
         }
     )
-
-
-def _is_ambiguous(fits: Sequence[Fit]) -> bool:
-    """Whether two readings would make different things of the same values: 12,345 or 12.345, the 3rd of May or the
-    5th of March."""
-    return len(fits) > 1
 
 
 def _passes(look: Look, path: str, readings: Sequence[Reading]) -> Finding | None:

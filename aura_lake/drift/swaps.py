@@ -23,9 +23,6 @@ WORDS = 30
 #: What all values of a field may be made of.
 CHARACTERS = (r"^-?[0-9]+(?:\.[0-9]+)?$", r"^[^0-9]+$", r"^[A-Z]+$", r"^[^\s]*[0-9][^\s]*$")
 
-#: Of the records since the exchange so many have to be told from those before by their form.
-NEARLY_ALL = 0.995
-
 #: Of its values so many look like its own no more.
 ESTRANGED = 0.2
 
@@ -89,7 +86,7 @@ def _swap(look: Look, one: str, other: str) -> Finding | None:
         since = [row for row in look.window.after if row >= swapped[0] and _is_any_told(look, one, other, row)]
         share = len(swapped) / len(since)
         falsely = len(_swapped_rows(look, one, other, patterns, look.window.before))
-        if share >= NEARLY_ALL and not falsely:
+        if len(swapped) == len(since) and not falsely:  # one that is not told would stand wrong, and nobody would see
             operation = {"op": Operation.EXCHANGE.value, "fields": [one, other], "patterns": list(patterns)}
             evidence = {"told_by_their_form": round(share, 3), "records_before_alike": falsely, **crosswise}
             return _finding(look, one, other, swapped, 0.97, evidence, Patch(look.feed, (operation,)))

@@ -76,9 +76,10 @@ class FieldSeen:
         """The cells of the records [first, last)."""
         return {row: cell for row, cell in self.cells.items() if first <= row < last}
 
-    def changes_after(self, least: int) -> int:
-        """The first record from `least` on where the field comes up, or another kind of its values does, or another
-        shape that from there on is the commoner one; no record's number where it stays what it is."""
+    def changes_after(self, least: int, records: int) -> int:
+        """The first record from `least` on, of so many, where the field comes up, or stays away after it always came,
+        or another kind of its values comes up, or another shape that from there on is the commoner one; no record's
+        number where it stays what it is."""
         rows: dict[str, list[int]] = {}
         told = [(row, cell) for row, cell in sorted(self.cells.items())]
         for row, cell in told:
@@ -86,6 +87,9 @@ class FieldSeen:
             for group in groups:
                 rows.setdefault(group, []).append(row)
         first = sys.maxsize
+        last = max(self.cells, default=0) + 1
+        if least <= last <= records - NEXT and sum(row < least for row in self.cells) >= 0.95 * least:
+            first = last
         for group, found in rows.items():
             if found[0] < least or len(found) < 5:
                 continue
@@ -119,7 +123,7 @@ class Window:
         if self.split is not None:
             return self.split
         least, most = max(self.rows // 10, min(30, self.rows // 2)), self.rows // 2
-        return max(least, min([most, *(seen.changes_after(least) for seen in self.fields.values())]))
+        return max(least, min([most, *(seen.changes_after(least, self.rows) for seen in self.fields.values())]))
 
     @property
     def before(self) -> range:
@@ -186,6 +190,17 @@ def _cell(value: Any, *, has_types: bool, is_hidden: bool) -> Cell:
     elif isinstance(value, str):
         kind, text = "string" if has_types else "text", value
     else:
-        kind, text = "array" if isinstance(value, list) else "object", json.dumps(value)
+        kind, text = "array" if isinstance(value, list) else "object", _json(value)
     short = text[:TEXT]
     return Cell(kind, hash(canonical(short)), shape(short), number(short), None if is_hidden else short)
+
+
+def _json(value: Any) -> str:
+    """A value as JSON again, numbers by their digits."""
+    if isinstance(value, Digits):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{_json(member)}" for name, member in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_json(element) for element in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -143,6 +143,8 @@ def _conversions(sample: Any, *, zeros: bool) -> list[tuple[str, Callable[[Any],
     if isinstance(sample, str) and sample.isdigit() and not zeros:
         return [("number", int)]
     moment = _moment(sample)
+    if moment is not None and "." in sample:
+        return [("day_first", lambda v: v if _moment(v) is None else _moment(v).strftime("%d/%m/%Y %H:%M:%S.%f"))]  # type: ignore[union-attr]
     if moment is not None:
         return [
             ("epoch_seconds", lambda v: _epoch(v, 1)),
