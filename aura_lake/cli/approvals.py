@@ -39,9 +39,9 @@ def serve(
     from aura_lake.cli.opening import open_lake
     from aura_lake.errors import SettingsError
     from aura_lake.outside.approvals_server import PATH, ApprovalsServer
-    from aura_lake.people.patches import decide_none, find_none
     from aura_lake.steps.alert_sinks import alert_settings
     from aura_lake.steps.answer_calls import Approvals
+    from aura_lake.steps.drift_people import DriftPatches
 
     lake = open_lake()
     secret = alert_settings(lake).slack_signing_secret
@@ -50,7 +50,8 @@ def serve(
             "AURA_ALERT_SLACK_SIGNING_SECRET is not set: nobody's call could be told from Slack's.",
             fix="Set it to the signing secret of the Slack app (Basic Information).",
         )
-    approvals = Approvals(lake, secret, find=find_none, decide=decide_none)
+    patches = DriftPatches(lake)
+    approvals = Approvals(lake, secret, find=patches.find, decide=patches.decide)
     server = ApprovalsServer(
         approvals.answer, host=host, port=port, log=lambda line: complaints().print(line, markup=False, highlight=False)
     )

@@ -52,7 +52,11 @@ def list_drifts(
     if form is Form.CSV or rows:
         show_rows(COLUMNS, rows, form, right=("confidence", "waiting"), styles={"stands": "yellow"})
     if form is Form.TABLE:
-        told = f"aura drift show {found[0].id} tells all of the first." if rows else "[green]Nothing waits for a decision.[/green]"
+        told = (
+            f"aura drift show {found[0].id} tells all of the first."
+            if rows
+            else "[green]Nothing waits for a decision.[/green]"
+        )
         console().print(f"[dim]{told}[/dim]")
 
 
@@ -64,10 +68,13 @@ def show(drift: _Id, form: FormOption = Form.TABLE) -> None:
     """
     from aura_lake.cli.opening import open_lake
     from aura_lake.steps.drift_decide import drift_named
+    from aura_lake.steps.drift_people import sample
 
     lake = open_lake()
     found = drift_named(lake, drift)
-    document = {**_document(found), "trials": _trials(lake, found), "reaches": _reaches(lake, found)}
+    before, after = sample(lake, found) if found.is_open else ({}, {})
+    tried = {"trials": _trials(lake, found), "sample": {"before": before, "after": after}}
+    document = {**_document(found), **tried, "reaches": _reaches(lake, found)}
     if form is Form.TABLE:
         _tell(document)
     else:
@@ -245,6 +252,9 @@ def _tell(told: dict[str, Any]) -> None:
         waits = f"{trial['waiting']:,} of {trial['units']:,} units wait"
         tried = f", {trial['passing']:,} would pass" + (f"; the others break {broken}" if broken else "")
         out.print(f"  {table:<10} {waits}{tried if told['patch'] is not None else ''}")
+    for name, row in told.get("sample", {}).items():
+        if row:
+            out.print(f"  {name:<10} " + escape(", ".join(f"{column}={value}" for column, value in row.items())))
     if told.get("reaches"):
         out.print("  reaches    " + escape(", ".join(told["reaches"])))
     if told["decided_by"]:

@@ -19,6 +19,7 @@ from aura_lake.steps.alert_sinks import alert_settings
 from aura_lake.steps.blocks import check_table_rules
 from aura_lake.steps.causes_in_quarantine import quarantine_causes
 from aura_lake.steps.downstream import impact_of_table, impact_of_tables, models_of
+from aura_lake.steps.drift_people import drift_causes
 from aura_lake.steps.heartbeats import silent_beats
 
 
@@ -63,8 +64,8 @@ def look_for_causes(
     """Everything that is wrong now.
 
     `stopped`: the lanes that a stream knows to be stopped; without it the brokers are asked. `more`: further sources
-    by name, such as that of open drift proposals. Raises SettingsError where the settings are wrong."""
-    now = now or datetime.now(UTC)
+    by name. Raises SettingsError where the settings are wrong."""
+    now, lake = now or datetime.now(UTC), lake.renewed()
     settings = alert_settings(lake)
     sight = Sight(lake, settings, models_of(lake), now)
     sources: dict[str, Source] = {
@@ -72,6 +73,7 @@ def look_for_causes(
         "lanes": stopped_lanes if stopped is None else lambda given: known_lanes(given, stopped),
         "freshness": stale_tables,
         "signs of life": beats,
+        "drift": drift_causes,
         **(more or {}),
     }
     found = Look((), frozenset())
