@@ -41,7 +41,7 @@ def status(form: FormOption = Form.TABLE) -> None:
         found = (reader.document("discovered.json") or {}).get("found", {})
         waiting = [name for name, each in sorted(found.items()) if each.get("state") == "waiting"]
         if waiting:
-            told = ", ".join(waiting[:5]) + (f" and {len(waiting) - 5} more" if len(waiting) > 5 else "")
-            console().print(f"No contract names {told}: they wait for you in [bold]aura discover[/bold].")
+            names = ", ".join(waiting[:5]) + (f" and {len(waiting) - 5} more" if len(waiting) > 5 else "")
+            console().print(f"No contract names {names}: they wait for you in [bold]aura discover[/bold].")
     if any(line.blocked or line.held for line in lines):
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from aura_lake.delta.upkeep import keep_up
 from aura_lake.discovery.found import Found
 from aura_lake.errors import AuraError
 from aura_lake.lake import Lake
-from aura_lake.outside.objects import Listing, ListingScope
+from aura_lake.outside.objects import Listing, ListingScope, ObjectInfo
 from aura_lake.outside.records import store_for
 from aura_lake.outside.s3_environment import s3_settings
 from aura_lake.steps.land import land_listing, new_objects
@@ -31,8 +31,8 @@ def land_found(lake: Lake, found: Iterable[Found], most_bytes: int | None = None
     done = []
     for each in sorted(found, key=lambda one: (one.landed_at or "", one.name)):
         if left <= 0:
-            waits = f"{each.units:,} {_unit(each)} were not looked at yet: they wait {_NEXT}"
-            done.append((replace(each, waits=waits), 0))
+            later = f"{each.units:,} {_unit(each)} were not looked at yet: they wait {_NEXT}"
+            done.append((replace(each, waits=later), 0))
             continue
         try:
             landing = _land_topic(lake, each.feed, left) if each.topic else _land_objects(lake, each, left)
@@ -62,7 +62,8 @@ def _land_objects(lake: Lake, found: Found, most_bytes: int) -> tuple[LandReport
     store = store_for(feed, s3_settings(lake.settings.environ))
     is_caught_up = found.landed > 0 and found.waits is None
     listing = store.list(ListingScope.RECENT if is_caught_up else ListingScope.EVERYTHING)
-    taken, used = [], 0
+    taken: list[ObjectInfo] = []
+    used = 0
     fresh = new_objects(lake.bronze(feed.name), listing)
     for info in fresh:
         if taken and used + info.size > most_bytes:
