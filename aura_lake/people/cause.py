@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -110,6 +110,15 @@ class Look:
         return Look((*self.causes, *other.causes), self.covers | other.covers)
 
     def told(self) -> tuple[Cause, ...]:
-        """The causes that no other one explains."""
+        """The causes that no other one explains. One that shows no rows shows those of what it explains."""
+        named = {cause.name: cause for cause in self.causes}
         explained = {name for cause in self.causes for name in cause.explains}
-        return tuple(cause for cause in self.causes if cause.name not in explained)
+        return tuple(_with_rows(cause, named) for cause in self.causes if cause.name not in explained)
+
+
+def _with_rows(cause: Cause, named: Mapping[str, Cause]) -> Cause:
+    others = [named[name] for name in cause.explains if name in named and named[name].rows]
+    if cause.rows or not others:
+        return cause
+    first = min(others, key=lambda other: other.first_seen_at)
+    return replace(cause, rows=first.rows, first_bad=cause.first_bad or first.first_bad)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from aura_lake.errors import QueryError
-
 
 @dataclass(frozen=True)
 class KnownPatch:
@@ -32,13 +30,3 @@ class DecidePatch(Protocol):
     def __call__(self, action: str, patch_id: str, hash: str, who: str, why: str) -> str:
         """What came of it, in a sentence. `action`: approve, reject or snooze. Raises an AuraError where the patch has
         changed since, was decided before, or contradicts itself; then nothing was written."""
-
-
-def find_none(patch_id: str) -> KnownPatch | None:
-    """Of a lake for which nobody proposes patches: there is none."""
-    return None
-
-
-def decide_none(action: str, patch_id: str, hash: str, who: str, why: str) -> str:
-    """Of a lake for which nobody proposes patches: nothing can be decided."""
-    raise QueryError(f"There is no patch {patch_id} to {action}.", fix="`aura alerts list` tells what waits.")

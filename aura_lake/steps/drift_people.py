@@ -25,6 +25,7 @@ from aura_lake.steps.downstream import impact_of_tables
 from aura_lake.steps.drift_decide import apply_decision, approve, drift_named, reject, snooze
 from aura_lake.steps.drift_kept import Drift, drifts, open_drifts
 from aura_lake.steps.drift_trial import tables_concerned
+from aura_lake.steps.explained import explained_by
 from aura_lake.steps.unit_judge import UnitJudge
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def _cause(sight: Sight, drift: Drift) -> Cause:
         impact=impact_of_tables(sight.models, concerned or contracts),
         command=decide,
         proposal=_proposal(lake, drift),
+        explains=explained_by(lake.shop, finding.places),
     )
 
 

@@ -25,6 +25,7 @@ from aura_lake.settings import Settings
 from aura_lake.steps import look_for_causes as looking
 from aura_lake.steps.alert_sinks import PagerDutySink, SlackSink, lake_name
 from aura_lake.steps.blocks import blocked_tables
+from aura_lake.steps.explained import explained_by
 from aura_lake.steps.heartbeats import beat, leave
 from aura_lake.steps.look_for_causes import Sight, look_for_causes
 from aura_lake.steps.publish import MANIFEST
@@ -333,3 +334,14 @@ def test_no_raw_personal_value_is_in_anything_that_people_are_told(tmp_path: Pat
     assert [text for text in shown if KEY in text and '"routing_key"' not in text] == [], (
         "the key goes to PagerDuty alone"
     )
+
+
+def test_rows_that_wait_for_a_drift_are_told_with_it(tmp_path: Path) -> None:
+    small = SmallLake(tmp_path, orders()).arrive("1.jsonl", row(1, amount=5, status=7), row(2, amount="x"))  # type: ignore[arg-type]
+    names = explained_by(small.lake.shop, ["orders.status", "orders.email_hash", "gone.x"])
+
+    assert "quarantine:silver.orders:status_is_text" in names
+    assert "quarantine:silver.orders:email_is_text" in names
+    assert not any("amount" in name for name in names)
+    found = {cause.name for cause in causes(with_environ(small))}
+    assert found - set(names) == {"quarantine:silver.orders:amount_is_a_whole_number"}

@@ -180,9 +180,10 @@ def cause_of(given: Cause, run: str) -> Cause:
 
 def test_what_another_cause_explains_is_not_told_beside_it() -> None:
     explained = cause()
-    look = seen(explained, drift(explains=(explained.name,)))
+    look = seen(explained, drift(explains=(explained.name, "quarantine:silver.orders:gone"), rows=(), first_bad=""))
 
-    assert [given.kind for given in look.told()] == ["drift"]
+    (told_of,) = look.told()
+    assert (told_of.kind, told_of.rows, told_of.first_bad) == ("drift", explained.rows, explained.first_bad)
 
 
 def test_an_incident_is_whole_after_it_was_written_down() -> None:
