@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,23 +37,28 @@ def missing() -> str | None:
 
 def _delta_jars() -> list[Path]:
     """Delta's own jars; the rest of what they need stands in pyspark already."""
-    folder = bench_home() / "spark-jars"
+    return fetch_jars("spark-jars", DELTA, (DELTA.split(":")[0],), ("delta-*.jar",))
+
+
+def fetch_jars(name: str, artefact: str, groups: Sequence[str], patterns: Sequence[str]) -> list[Path]:
+    """The jars of an artefact and of what it needs of these groups, by file name; from Maven, once."""
+    folder = bench_home() / name
     if not any(folder.glob("*.jar")) and shutil.which("mvn"):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pom.xml").write_text(_POM.format(*DELTA.split(":")))
-        only = [f"-DincludeGroupIds={DELTA.split(':')[0]}", f"-DoutputDirectory={folder}"]
+        (folder / "pom.xml").write_text(_POM.format(*artefact.split(":")))
+        only = [f"-DincludeGroupIds={','.join(groups)}", f"-DoutputDirectory={folder}"]
         subprocess.run(["mvn", "-q", "-B", "dependency:copy-dependencies", *only], cwd=folder, check=True, timeout=600)
-    return sorted(folder.glob("delta-*.jar"))
+    return sorted(jar for pattern in patterns for jar in folder.glob(pattern))
 
 
-def session() -> Any:
-    """A local session on two cores with Delta."""
+def session(jars: Sequence[Path] = ()) -> Any:
+    """A local session on two cores with Delta, and further jars."""
     from pyspark.sql import SparkSession
 
     scratch = fresh("spark")
     settings = {
         "spark.driver.memory": "6g",
-        "spark.jars": ",".join(map(str, _delta_jars())),
+        "spark.jars": ",".join(map(str, [*_delta_jars(), *jars])),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.shuffle.partitions": "4",

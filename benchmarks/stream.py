@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.measure import Case, Check, Report, measure, prepare
 from benchmarks.places import fresh
 from benchmarks.stopwatch import Stopwatch
+from benchmarks.stream_peers import TRICKLE_RATE, TRICKLE_SECONDS
 
 SIZES = {"full": 2_000_000, "small": 200_000}
 TOPIC, PARTITIONS = "bench.events", 4
@@ -29,13 +30,18 @@ def run(scale: str, *, spark: bool) -> Report:
     with broker() as bootstrap:
         arguments = {"bootstrap": bootstrap, "count": count}
         prepare(Case("messages", "benchmarks.stream:produce", arguments))
-        figures = measure(
-            [
-                Case("floor: kafka-python polls", "benchmarks.stream:floor", arguments),
-                Case("aura land, topics", "benchmarks.stream:aura", arguments),
-            ]
-        )
-    floor_figure, ours = figures
+        cases = [
+            Case("floor: kafka-python polls", "benchmarks.stream:floor", arguments),
+            Case("aura land, topics", "benchmarks.stream:aura", arguments),
+        ]
+        figures = measure(cases)
+        figures += measure(_peers(arguments, spark), rounds=1)
+        trickled = []
+        for number, (label, target) in enumerate(_trickles(spark)):
+            topic = f"bench.trickle.{number}"
+            prepare(Case("a topic", "benchmarks.stream:make_topic", {"bootstrap": bootstrap, "topic": topic}))
+            trickled += measure([Case(label, target, {"bootstrap": bootstrap, "topic": topic})], rounds=1)
+    floor_figure, ours = figures[:2]
     checks = [
         Check("time to the raw poll", ours.wall_seconds / floor_figure.wall_seconds, RATE_BAR),
         Check("peak memory, MB", ours.peak_mb, MEMORY_BAR_MB),
@@ -44,7 +50,25 @@ def run(scale: str, *, spark: bool) -> Report:
         f"{floor_figure.facts['messages'] / floor_figure.wall_seconds:,.0f} messages/s polled, "
         f"{ours.facts['rows'] / ours.wall_seconds:,.0f} records/s in bronze"
     ]
-    return Report(f"Landing a backlog of {count:,} Kafka messages into bronze", figures, checks, notes)
+    return Report(f"Landing a backlog of {count:,} Kafka messages into bronze", [*figures, *trickled], checks, notes)
+
+
+def _peers(arguments: dict[str, Any], spark: bool) -> list[Case]:
+    """The peers on the same backlog."""
+    told = {**arguments, "topic": TOPIC}
+    peers = [Case("dlt, backlog", "benchmarks.stream_peers:dlt_backlog", told)]
+    if spark:
+        peers.append(Case("Spark, backlog", "benchmarks.stream_peers:spark_backlog", told))
+    return peers
+
+
+def _trickles(spark: bool) -> list[tuple[str, str]]:
+    """Who reads a trickle, and how old messages are when they stand in the table: label and case."""
+    names = ["aura", "dlt", *(["spark"] if spark else [])]
+    return [
+        (f"{name}, {TRICKLE_RATE} messages/s for {TRICKLE_SECONDS} s", f"benchmarks.stream_peers:{name}_trickle")
+        for name in names
+    ]
 
 
 @contextmanager
@@ -61,20 +85,27 @@ def broker() -> Iterator[str]:
             stack.kafka.kill()
 
 
-def produce(stopwatch: Stopwatch, bootstrap: str, count: int) -> dict[str, Any]:
-    """Fill the topic, lz4, in four partitions."""
-    from kafka import KafkaAdminClient, KafkaProducer
+def make_topic(stopwatch: Stopwatch, bootstrap: str, topic: str) -> None:
+    """A topic of four partitions."""
+    from kafka import KafkaAdminClient
     from kafka.admin import NewTopic
 
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-    admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)], wait_for_metadata=True)
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)], wait_for_metadata=True)
     admin.close()
+
+
+def produce(stopwatch: Stopwatch, bootstrap: str, count: int) -> dict[str, Any]:
+    """Fill the topic, lz4, in four partitions."""
+    from kafka import KafkaProducer
+
+    make_topic(stopwatch, bootstrap, TOPIC)
     producer: Any = KafkaProducer(
         bootstrap_servers=bootstrap, compression_type="lz4", linger_ms=50, batch_size=256 << 10, acks=1
     )
     with stopwatch:
         for number in range(count):
-            producer.send(TOPIC, _event(number), key=b"%d" % (number % 5_000), partition=number % PARTITIONS)
+            producer.send(TOPIC, event(number), key=b"%d" % (number % 5_000), partition=number % PARTITIONS)
         producer.flush()
     producer.close()
     return {"messages": count}
@@ -117,7 +148,7 @@ def aura(stopwatch: Stopwatch, bootstrap: str, count: int) -> dict[str, Any]:
     return {"rows": report.records, "commits": report.batches}
 
 
-def _event(number: int) -> bytes:
+def event(number: int) -> bytes:
     event = {
         "event_time": f"2026-11-{1 + number % 28:02}T{number % 24:02}:{number % 60:02}:00Z",
         "event_type": ("view", "cart", "purchase")[number % 3],
