@@ -7,7 +7,7 @@ again, so that a reading never changes a value that was right before, and what i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -23,14 +23,25 @@ NUMBER_IN_TEXT, DECIMAL_COMMA, GROUPED_NUMBER = "number_in_text", "decimal_comma
 #: A number with its currency before or behind it, `12.30 USD`: the code follows the colon.
 WITH_CURRENCY = "number_with_currency:"
 
+#: How currencies are written beside their codes, where a shop sells in that one.
+SIGNS: Mapping[str, Sequence[str]] = {
+    "USD": ("US$", "$"),
+    "EUR": ("€",),
+    "GBP": ("£",),
+    "BRL": ("R$",),
+    "JPY": ("¥",),
+    "CNY": ("¥",),
+    "INR": ("₹",),
+}
+
 #: An instant counted since 1970.
 EPOCHS = ("epoch_seconds", "epoch_millis", "epoch_micros", "epoch_nanos")
 
 #: yes, no, on, off, y, n, t, f, 1, 0, also as numbers and in JSON strings.
 BOOLEAN_WORDS = "boolean_words"
 
-#: A number or a truth value where text is wanted, by its digits or its word.
-TEXT_OF_SCALAR = "text_of_scalar"
+#: A number or a truth value where text is wanted, by its digits or its word; a whole one that came as 12.0.
+TEXT_OF_SCALAR, WHOLE_NUMBER = "text_of_scalar", "whole_number"
 
 #: A timestamp at midnight where a date is wanted.
 DATE_OF_MIDNIGHT = "date_of_midnight"
@@ -85,7 +96,7 @@ def readings_for(column: Column, currency: str | None = None) -> Iterator[str]:
     elif column.dtype.is_temporal():
         yield from (*EPOCHS, ONLY_ELEMENT, *(f"{TIME_FORM}{form}" for form in _FORMS))
     elif column.dtype == pl.String:
-        yield from (TEXT_OF_SCALAR, ONLY_ELEMENT)
+        yield from (TEXT_OF_SCALAR, WHOLE_NUMBER, ONLY_ELEMENT)
 
 
 def is_reading(name: str, column: Column) -> bool:
@@ -125,11 +136,21 @@ def _read(name: str, text: pl.Series, kind: pl.Series, semantic: Semantic | None
     """A field as a reading takes it; what the reading does not know is missing."""
     is_text = kind.is_in(["string", "text"])
     if name in EPOCHS:
-        counted = kind.is_in(["integer", "string", "text"]) & text.str.contains(r"^-?[0-9]{9,19}$").fill_null(False)
         unit = name.removeprefix("epoch_")
+        form = r"^[0-9]{9,11}(?:\.[0-9]+)?$" if unit == "seconds" else r"^-?[0-9]{9,19}(?:\.0+)?$"
+        is_scalar = kind.is_in(["integer", "number", "string", "text"])
+        counted = is_scalar & text.str.contains(form).fill_null(False)
+        if unit == "seconds":  # by the microsecond, since they may have a fraction
+            fraction = text.str.extract(r"\.([0-9]{1,6})", 1).fill_null("").str.pad_end(6, "0")
+            text, unit = text.str.extract(r"^([0-9]+)", 1) + fraction, "micros"
+        else:
+            text = text.str.extract(r"^(-?[0-9]+)", 1)
         if unit == "nanos":  # the cast counts them by the microsecond
             text, unit = text.str.slice(0, text.str.len_chars() - 3), "micros"
         return _chosen(text, counted, "integer", Semantic(unit=unit, is_instant=True))
+    if name == WHOLE_NUMBER:
+        digits = text.str.extract(r"^(-?[0-9]+)(?:\.0+)?$", 1)
+        return _chosen(digits, kind.is_in(["number", "integer"]) & digits.is_not_null(), "string")
     if name == TEXT_OF_SCALAR:
         return _chosen(text, kind.is_in(["number", "boolean", "integer"]), "string")
     if name == BOOLEAN_WORDS:
@@ -166,8 +187,9 @@ def _read(name: str, text: pl.Series, kind: pl.Series, semantic: Semantic | None
         plain = plain.str.replace_all(r"[, '_]", "")
     elif name.startswith(WITH_CURRENCY):
         code = name.removeprefix(WITH_CURRENCY)
-        fits = plain.str.contains(rf"^(?:{code}\s*-?[0-9]+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?\s*{code})$")
-        plain = plain.str.replace(code, "", literal=True).str.strip_chars()
+        mark = "|".join([code, *(re.escape(sign) for sign in SIGNS.get(code, ()))])
+        fits = plain.str.contains(rf"^(?:(?:{mark})\s*-?[0-9]+(?:\.[0-9]+)?|-?[0-9]+(?:\.[0-9]+)?\s*(?:{mark}))$")
+        plain = plain.str.replace(mark, "").str.strip_chars()
     else:
         fits = plain.str.contains(r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$")
         plain = plain.str.strip_prefix("+")

@@ -11,7 +11,7 @@ from aura_lake.cdc.semantics import from_contract
 from aura_lake.contracts.cast import cast_field
 from aura_lake.contracts.contract import Column, Contract, Kind, Shop
 from aura_lake.contracts.extract import KIND
-from aura_lake.contracts.readings import TEXT_OF_SCALAR, read_again, readings_for
+from aura_lake.contracts.readings import read_again, readings_for
 from aura_lake.drift.likeness import FEW, common, distance, overlap
 from aura_lake.drift.shapes import shape
 from aura_lake.drift.window import Cell
@@ -83,7 +83,7 @@ def fitting_readings(
         if share < NEARLY_ALL or any(read.values.equals(other) for other in made):
             continue
         made.append(read.values)
-        is_plausible, measures = _is_like(standing, read.values.filter(~read.broken).drop_nulls(), column, name)
+        is_plausible, measures = _is_like(standing, read.values.filter(~read.broken).drop_nulls(), column)
         found.append(Fit(name, share, is_plausible, measures))
     nearest = [
         fit for fit in found if fit.is_plausible and fit.measures.get("times_next_to_those_before", 1.0) >= NEARLY_ALL
@@ -92,7 +92,14 @@ def fitting_readings(
     return sorted(found, key=lambda fit: not fit.is_plausible)
 
 
-def _is_like(was: pl.Series, now: pl.Series, column: Column, reading: str) -> tuple[bool, dict[str, float]]:
+def are_alike(was: Sequence[Cell], now: Sequence[Cell], column: Column, contract: Contract, shop: Shop) -> bool:
+    """Whether what a column makes of some values is like what it made of those before."""
+    before, after = (read_cells(cells, column, contract, shop) for cells in (was, now))
+    standing, fresh = (read.values.filter(~read.broken).drop_nulls() for read in (before, after))
+    return _is_like(standing, fresh, column)[0]
+
+
+def _is_like(was: pl.Series, now: pl.Series, column: Column) -> tuple[bool, dict[str, float]]:
     if was.is_empty() or now.is_empty():
         return False, {}
     if column.dtype.is_temporal():
@@ -117,7 +124,7 @@ def _is_like(was: pl.Series, now: pl.Series, column: Column, reading: str) -> tu
     figure = overlap(now.to_list(), known)
     if own < 0.15:
         alike = common([shape(text) for text in was.to_list()], [shape(text) for text in now.to_list()])
-        return alike >= 0.7 or reading == TEXT_OF_SCALAR, {"shapes_alike": round(alike, 3)}
+        return alike >= 0.7, {"shapes_alike": round(alike, 3)}
     is_plausible = figure >= own / 2
     return is_plausible, {"value_overlap": round(figure, 3), "own_overlap": round(own, 3)}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aura_lake.contracts.readings import NUMBER_IN_TEXT
 from aura_lake.drift.finding import BAR, Candidate, Finding, Happened, Stands
-from aura_lake.drift.forms import Fit, fitting_readings, read_cells
+from aura_lake.drift.forms import Fit, are_alike, fitting_readings, read_cells
 from aura_lake.drift.likeness import common, halves, overlap
 from aura_lake.drift.look import ENOUGH, SOME, Look
 from aura_lake.drift.patch import Operation, Patch
@@ -62,7 +62,8 @@ def _breaks(look: Look, path: str, readings: Sequence[Reading]) -> Finding | Non
         always = float(before.sum()) / len(was)
         if len(wrong) < SOME or len(wrong) / len(told) <= 3 * always:
             continue
-        change = _Change(was, wrong, sum(row >= min(wrong) for row in told))
+        right = [cell for row, cell in told.items() if row not in wrong]
+        change = _Change([*was, *right], wrong, sum(row >= min(wrong) for row in told))
         if change.share >= PERHAPS:
             changes.append((reading, change))
     if not changes:
@@ -150,6 +151,9 @@ def _passes(look: Look, path: str, readings: Sequence[Reading]) -> Finding | Non
     figure = overlap([c.value for c in now], {c.value for c in was})
     alike = common([c.shape for c in was], [c.shape for c in now])
     is_same = figure >= own / 3 if own >= 0.15 else alike >= 0.3
+    typed = [r for r in readings if r.is_direct and r.column is not None and r.column.logical_type != "string"]
+    if typed and len(typed) == len(readings):  # the wire's form is another, and the column knows both
+        is_same = all(r.column is not None and are_alike(was, now, r.column, r.contract, look.shop) for r in typed)
     form, became = _form(was), _form(now)
     if _loses_zeros(was, now, readings):
         lost = f"{path} was {form} and comes as {became} now: zeros that its values began with are lost."

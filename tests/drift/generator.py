@@ -139,7 +139,9 @@ def _conversions(sample: Any, *, zeros: bool) -> list[tuple[str, Callable[[Any],
     if isinstance(sample, bool):
         return [("text", lambda v: "true" if v else "false"), ("yes_no", lambda v: "yes" if v else "no"), ("0_1", int)]
     if isinstance(sample, (int, float)):
-        return [("text", _digits), ("list", lambda v: [v]), ("comma", lambda v: _digits(v).replace(".", ","))]
+        found: list[tuple[str, Callable[[Any], Any]]] = [("text", _digits), ("list", lambda v: [v])]
+        more = ("float", float) if isinstance(sample, int) else ("comma", lambda v: _digits(v).replace(".", ","))
+        return [*found, more]
     if isinstance(sample, str) and sample.isdigit() and not zeros:
         return [("number", int)]
     moment = _moment(sample)
