@@ -22,12 +22,10 @@ def main() -> None:
     target = Path(folder)
     pipeline = dlt.pipeline(
         "bench",
-        pipelines_dir=str(target.with_name("dlt-state")),
-        destination=dlt.destinations.filesystem(bucket_url=target.parent.as_uri()),
-        dataset_name=target.name,
-        dev_mode=False,
+        pipelines_dir=str(target / "state"),
+        destination=dlt.destinations.filesystem(bucket_url=target.as_uri()),
+        dataset_name="bench",
     )
-    pipeline.drop()
     loaded = 0
     while loaded < int(count):
         told: dict[str, int] = {"rows": 0}
@@ -39,10 +37,6 @@ def main() -> None:
         )
         pipeline.run(resource)
         loaded += told["rows"]
-    # The table's place is the destination's matter; the caller looks at one name.
-    table = target / "events"
-    for child in list(table.iterdir()):
-        child.rename(target / child.name)
 
 
 def _messages(bootstrap: str, topic: str, is_first: bool, told: dict[str, int]) -> Iterator[Any]:

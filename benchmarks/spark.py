@@ -17,12 +17,22 @@ from typing import Any
 from benchmarks.places import bench_home, fresh
 from benchmarks.stopwatch import Stopwatch
 
-DELTA = "io.delta:delta-spark_2.13:4.4.0"
+DELTA = (
+    "io.delta:delta-spark_2.13:4.4.0",
+    "io.delta:delta-storage:4.4.0",
+    "io.delta:delta-kernel-api:4.4.0",
+    "io.delta:delta-kernel-defaults:4.4.0",
+    "io.delta:delta-kernel-unitycatalog:4.4.0",
+)
 RUNS = 3
 
+# Each by itself: what an artefact needs may be named at repositories that are not reached from everywhere.
 _POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
-<groupId>benchmarks</groupId><artifactId>spark-jars</artifactId><version>1</version><dependencies><dependency>
-<groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency></dependencies></project>
+<groupId>benchmarks</groupId><artifactId>spark-jars</artifactId><version>1</version>
+<dependencies>{}</dependencies></project>
+"""
+_DEPENDENCY = """<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>
+<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>
 """
 
 
@@ -37,18 +47,18 @@ def missing() -> str | None:
 
 def _delta_jars() -> list[Path]:
     """Delta's own jars; the rest of what they need stands in pyspark already."""
-    return fetch_jars("spark-jars", DELTA, (DELTA.split(":")[0],), ("delta-*.jar",))
+    return fetch_jars("spark-delta-jars", DELTA)
 
 
-def fetch_jars(name: str, artefact: str, groups: Sequence[str], patterns: Sequence[str]) -> list[Path]:
-    """The jars of an artefact and of what it needs of these groups, by file name; from Maven, once."""
+def fetch_jars(name: str, artefacts: Sequence[str]) -> list[Path]:
+    """The jars of these artefacts (`group:artefact:version`), and of nothing else; from Maven, once."""
     folder = bench_home() / name
     if not any(folder.glob("*.jar")) and shutil.which("mvn"):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "pom.xml").write_text(_POM.format(*artefact.split(":")))
-        only = [f"-DincludeGroupIds={','.join(groups)}", f"-DoutputDirectory={folder}"]
-        subprocess.run(["mvn", "-q", "-B", "dependency:copy-dependencies", *only], cwd=folder, check=True, timeout=600)
-    return sorted(jar for pattern in patterns for jar in folder.glob(pattern))
+        (folder / "pom.xml").write_text(_POM.format("".join(_DEPENDENCY.format(*a.split(":")) for a in artefacts)))
+        words = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
+        subprocess.run(words, cwd=folder, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    return sorted(folder.glob("*.jar"))
 
 
 def session(jars: Sequence[Path] = ()) -> Any:

@@ -18,7 +18,17 @@ from benchmarks.places import PROJECT, bench_home, fresh
 from benchmarks.stopwatch import Stopwatch
 
 DLT = ("dlt[deltalake]==1.31.0", "confluent-kafka==2.16.1")
-SPARK_KAFKA = "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.1"
+#: Where dlt's filesystem destination puts a table: dataset, then table.
+DLT_TABLE = "bench/events"
+
+
+#: Spark's Kafka source and what it needs beside Spark. (Spark itself is 4.2.1; these were the newest to be had.)
+SPARK_KAFKA = (
+    "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0",
+    "org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0",
+    "org.apache.kafka:kafka-clients:3.9.2",
+    "org.apache.commons:commons-pool2:2.13.1",
+)
 
 #: A trickle: messages a second, and for how many seconds.
 TRICKLE_RATE, TRICKLE_SECONDS = 400, 40
@@ -42,7 +52,7 @@ def dlt_backlog(stopwatch: Stopwatch, bootstrap: str, topic: str, count: int) ->
     target = fresh("dlt-backlog")
     with stopwatch:
         _dlt(target, bootstrap, topic, count)
-    return {"rows": _rows(target)}
+    return {"rows": _rows(target / DLT_TABLE)}
 
 
 def dlt_trickle(stopwatch: Stopwatch, bootstrap: str, topic: str) -> dict[str, Any]:
@@ -51,7 +61,7 @@ def dlt_trickle(stopwatch: Stopwatch, bootstrap: str, topic: str) -> dict[str, A
     count = TRICKLE_RATE * TRICKLE_SECONDS
     with stopwatch, _producing(bootstrap, topic):
         _dlt(target, bootstrap, topic, count)
-    return ages(target, "timestamp", count)
+    return ages(target / DLT_TABLE, "timestamp", count)
 
 
 def _dlt(target: Path, bootstrap: str, topic: str, count: int) -> None:
@@ -85,17 +95,9 @@ def spark_trickle(stopwatch: Stopwatch, bootstrap: str, topic: str) -> dict[str,
 
 
 def _spark() -> Any:
-    from benchmarks.spark import session
+    from benchmarks.spark import fetch_jars, session
 
-    return session(jars=kafka_jars())
-
-
-def kafka_jars() -> list[Path]:
-    """Spark's Kafka source and what it needs, from Maven, once."""
-    from benchmarks.spark import fetch_jars
-
-    groups = ("org.apache.spark", "org.apache.kafka", "org.apache.commons")
-    return fetch_jars("spark-kafka-jars", SPARK_KAFKA, groups, ("*kafka*.jar", "commons-pool2*.jar"))
+    return session(jars=fetch_jars("spark-kafka-jars", SPARK_KAFKA))
 
 
 def _query(spark: Any, bootstrap: str, topic: str, target: Path, most: int) -> Any:

@@ -38,6 +38,7 @@ from aura_lake.steps.carry_out import is_waiting
 from aura_lake.steps.fold import fold
 from aura_lake.steps.follow import Follower
 from aura_lake.steps.judge import judge
+from aura_lake.steps.keep_people_told import PeopleWatch
 from aura_lake.steps.land import land
 from aura_lake.steps.land_report import LandReport
 from aura_lake.steps.unread import UnreadLanes
@@ -92,9 +93,11 @@ class LiveLoop:
         """
         with Follower(self.bench.lake, self._topics) as follower, ExitStack() as held:
             unread = UnreadLanes(self.bench.lake, self._topics)
+            people = PeopleWatch(self.bench.lake, "stream")
             failures = 0
             while not stop.is_set() and time.monotonic() < until and not self._is_outdated():
                 try:
+                    people.turn(follower.stopped)
                     self._land(follower, unread)
                     if self._gold is None and self._due("lease", self.pace.lease):
                         self._gold = self._take_over(held)
@@ -108,6 +111,7 @@ class LiveLoop:
                     self._wait_out(error, failures, stop)
                     follower.restart()
             self.numbers.at("leaving")
+            people.end()
 
     def _take_over(self, held: ExitStack) -> LiveGold | None:
         """Take the lease where nobody has it, and begin to build gold; both end with `held`."""
