@@ -180,4 +180,18 @@ SABOTAGES = [
         "WITHOUT_REVENUE = ()",
         ("tests/flow/test_demo_truth.py", "tests/unit"),
     ),
+    Sabotage(
+        "forget what was discarded",
+        "aura_lake/steps/unit_judge.py",
+        "return discard(judged, self._discarded)",
+        "return judged",
+        (*CASES, "case_100"),
+    ),
+    Sabotage(
+        "append judgements that say the same",
+        "aura_lake/steps/rejudge.py",
+        "changed = both.filter(is_new | pl.any_horizontal(differs))",
+        "changed = both",
+        (*CASES, "case_097"),
+    ),
 ]
