@@ -7,7 +7,6 @@ added to what is drawn evenly, so that a change in one of a thousand shows as we
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,7 +196,7 @@ class _Reading:
             return {name: member for name, member in value.items() if not name.startswith("__")}
         return None
 
-    def _personal(self, rows: Sequence[Any]) -> set[str]:
+    def _personal(self, rows: list[Any]) -> set[str]:
         """Paths whose texts are not kept: those of personal columns, and names that look like a person's."""
         names = {
             to_path(contract, name)
