@@ -73,7 +73,10 @@ def spark_backlog(stopwatch: Stopwatch, bootstrap: str, topic: str, count: int) 
     """Everything the topic holds (`availableNow`), in a warm session."""
     target = fresh("spark-backlog")
     spark = _spark()
-    _query(spark, bootstrap, topic, fresh("spark-warm"), 1_000).trigger(availableNow=True).start().awaitTermination()
+    warm = _query(spark, bootstrap, topic, fresh("spark-warm"), 1_000).start()
+    while _rows(bench_home() / "scratch" / "spark-warm") < 1_000:
+        time.sleep(0.2)
+    warm.stop()
     with stopwatch:
         _query(spark, bootstrap, topic, target, 500_000).trigger(availableNow=True).start().awaitTermination()
     spark.stop()

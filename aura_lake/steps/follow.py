@@ -25,6 +25,9 @@ from aura_lake.steps.topic_batch import commit_chunks
 #: A batch is held open this long after its first message, so that a trickle is not a commit a message.
 LINGER_SECONDS = 0.2
 
+#: Of a trickle the client hands out a message or two at a time, each at the price of many: it is left to gather.
+TRICKLE_MESSAGES, TRICKLE_SECONDS = 1_000, 0.05
+
 #: A batch is closed at this size, however fast more comes.
 BATCH_BYTES, BATCH_MESSAGES = 32 << 20, 100_000
 
@@ -152,6 +155,8 @@ class _Group:
             count += sum(len(chunk) for chunk in chunks)
             if size >= BATCH_BYTES or count >= BATCH_MESSAGES or time.monotonic() >= until:
                 break
+            if chunks and sum(len(chunk) for chunk in chunks) < TRICKLE_MESSAGES:
+                time.sleep(min(TRICKLE_SECONDS, max(0.0, until - time.monotonic())))
         return self._land(held, begun)
 
     def _open(self) -> TopicReader:
