@@ -43,5 +43,11 @@ def status(form: FormOption = Form.TABLE) -> None:
         if waiting:
             names = ", ".join(waiting[:5]) + (f" and {len(waiting) - 5} more" if len(waiting) > 5 else "")
             console().print(f"No contract names {names}: they wait for you in [bold]aura discover[/bold].")
+        drifted = sum(
+            len((reader.document(f"drift/{feed}.json") or {}).get("open", ())) for feed in reader.digest.feeds
+        )
+        if drifted:
+            what = "1 finding waits" if drifted == 1 else f"{drifted} findings wait"
+            console().print(f"Fields changed at their producers; {what} for you in [bold]aura drift list[/bold].")
     if any(line.blocked or line.held for line in lines):
         raise typer.Exit(1)
