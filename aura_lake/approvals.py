@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aura_lake.contracts.contract import Shop
-
 if TYPE_CHECKING:
+    from aura_lake.contracts.contract import Shop
     from aura_lake.decisions import Decision
     from aura_lake.drift.patch import Patch
     from aura_lake.lake import Lake

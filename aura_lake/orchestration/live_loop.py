@@ -37,6 +37,7 @@ from aura_lake.steps.attribute import READS, attribute
 from aura_lake.steps.carry_out import is_waiting
 from aura_lake.steps.fold import fold
 from aura_lake.steps.follow import Follower
+from aura_lake.steps.hints import Hints
 from aura_lake.steps.judge import judge
 from aura_lake.steps.keep_people_told import PeopleWatch
 from aura_lake.steps.land import land
@@ -53,6 +54,7 @@ class Pace:
     tidied up."""
 
     objects: float = 5.0  #: feeds of objects are listed
+    hints: float = 1.0  #: queues that buckets notify are asked
     unread: float = 10.0  #: lanes that nobody of ours reads are looked for
     look: float = 1.0  #: every table is looked at, for what another process landed
     halted: float = 10.0  #: a table that stopped for a person is tried again
@@ -74,6 +76,7 @@ class LiveLoop:
         feeds = self.bench.shop.feeds.values()
         self._topics = [feed for feed in feeds if feed.is_topics]
         self._objects = [feed for feed in feeds if not feed.is_topics]
+        self._hints = Hints(self.bench.lake, self._objects)
         self._models = GoldModels(read_project(self.bench))
         self._last: dict[str, float] = {}
         self._behind: set[str] = set()
@@ -146,6 +149,11 @@ class LiveLoop:
                 if report.batches:
                     self._landed([report])
                     self._newest = max(self._newest or 0, int(time.time() * 1000))
+        if self._hints.has_queues and self._due("hints", self.pace.hints):
+            hinted = self._hints.land()
+            self._landed(hinted.reports)
+            if any(report.batches for report in hinted.reports):
+                self._newest = max(self._newest or 0, int(time.time() * 1000))
         if self._topics and self._due("unread", self.pace.unread):
             found = list(unread.land(follower.lanes))
             self._landed(found)
