@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.fs as pa_fs
 
+from aura_lake.delta.silence import is_silence, store_away
 from aura_lake.delta.storage import filesystem
 from aura_lake.errors import LakeError
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def read_document(lake: Lake, name: str) -> dict[str, Any] | None:
-    """The document, or None where there is none. Raises LakeError where it is not JSON."""
+    """The document, or None where there is none. Raises LakeError where it is not JSON, StoreUnavailable where the
+    store does not answer."""
     if lake.settings.is_local:
         path = Path(lake.settings.home) / name
         if not path.is_file():
@@ -28,10 +30,11 @@ def read_document(lake: Lake, name: str) -> dict[str, Any] | None:
         text = path.read_bytes()
     else:
         remote = filesystem(lake.settings.home, lake.storage_options)
-        if remote.get_file_info(name).type is pa_fs.FileType.NotFound:
-            return None
-        with remote.open_input_stream(name) as stream:
-            text = stream.read()
+        with _heard(lake.settings.uri(name)):
+            if remote.get_file_info(name).type is pa_fs.FileType.NotFound:
+                return None
+            with remote.open_input_stream(name) as stream:
+                text = stream.read()
     try:
         document = json.loads(text)
     except ValueError as error:
@@ -56,7 +59,8 @@ def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
     """Replace the document at once: a reader sees the old one or the new one, never half of either."""
     text = (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
     if not lake.settings.is_local:
-        with filesystem(lake.settings.home, lake.storage_options).open_output_stream(name) as stream:
+        remote = filesystem(lake.settings.home, lake.storage_options)
+        with _heard(lake.settings.uri(name)), remote.open_output_stream(name) as stream:
             stream.write(text)
         return
     path = Path(lake.settings.home) / name
@@ -75,3 +79,14 @@ def write_document(lake: Lake, name: str, document: Mapping[str, Any]) -> None:
             f"{path}: cannot be written: {os.strerror(error.errno or 0)}.",
             fix="Point AURA_HOME at a place you may write to, with room left.",
         ) from error
+
+
+@contextmanager
+def _heard(uri: str) -> Iterator[None]:
+    """A store's silence as StoreUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        if is_silence(uri, error):
+            raise store_away(uri) from error
+        raise

@@ -10,12 +10,14 @@ import json
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aura_lake.delta.lease_holder import NAME, Holder, read_holder
-from aura_lake.errors import LakeError
+from aura_lake.delta.silence import store_away
+from aura_lake.errors import LakeError, StoreUnavailable
 
 if TYPE_CHECKING:
     from aura_lake.lake import Lake
@@ -75,7 +77,8 @@ class ObjectLease:
             self._heart.join()
             self._heart = None
         if self._etag is not None and self._mine is not None:
-            self._write(self._mine, {"IfMatch": self._etag}, is_free=True)
+            with suppress(StoreUnavailable):  # then it runs out by itself
+                self._write(self._mine, {"IfMatch": self._etag}, is_free=True)
         self._etag = None
 
     def is_ours(self) -> bool:
@@ -86,18 +89,24 @@ class ObjectLease:
         while not self._stop.wait(LIFETIME_SECONDS / 3):
             if self._mine is None or self._etag is None:
                 return
-            self._etag = self._write(self._mine, {"IfMatch": self._etag}, is_free=False)
-            self._beaten_at = time.monotonic()
+            # A beat that the store does not hear is missed; the next may be heard before the lease runs out.
+            with suppress(StoreUnavailable):
+                self._etag = self._write(self._mine, {"IfMatch": self._etag}, is_free=False)
+                self._beaten_at = time.monotonic()
 
     def _read(self) -> tuple[str, bytes, bool] | None:
         """(etag, text, whether it may be taken); None where there is no lease. Its age is told by the
         server's clock alone."""
+        from botocore.exceptions import BotoCoreError
+
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
         except self._client.exceptions.ClientError as error:
             if _code(error) in ("NoSuchKey", "404"):
                 return None
             raise self._refused(error) from error
+        except BotoCoreError as error:
+            raise store_away(f"s3://{self._bucket}/{self._key}") from error
         text = answer["Body"].read()
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         is_old = (now - answer["LastModified"]).total_seconds() > LIFETIME_SECONDS
@@ -105,6 +114,8 @@ class ObjectLease:
 
     def _write(self, holder: Holder, condition: dict[str, str], *, is_free: bool) -> str | None:
         """The new etag; None where another was faster. The beat keeps each text different from the last."""
+        from botocore.exceptions import BotoCoreError
+
         document = {**asdict(holder), "token": self._token, "beat": time.time_ns(), "is_free": is_free}
         try:
             answer = self._client.put_object(
@@ -114,6 +125,8 @@ class ObjectLease:
             if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"):
                 return None
             raise self._refused(error) from error
+        except BotoCoreError as error:
+            raise store_away(f"s3://{self._bucket}/{self._key}") from error
         return str(answer["ETag"])
 
     def _refused(self, error: Any) -> LakeError:

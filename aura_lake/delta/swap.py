@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aura_lake.delta.documents import read_document, write_document
+from aura_lake.delta.silence import store_away
 from aura_lake.errors import CommitConflict, LakeError
 
 if TYPE_CHECKING:
@@ -21,12 +22,21 @@ _LOST = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSu
 
 def swap_document(lake: Lake, name: str, before: Mapping[str, Any] | None, document: Mapping[str, Any]) -> None:
     """Replace the document that reads `before` (None: that is not there). Raises CommitConflict where it reads
-    otherwise by now; then nothing was written."""
+    otherwise by now; then nothing was written. Raises StoreUnavailable where the store does not answer."""
     if lake.settings.is_local:
         if read_document(lake, name) != before:
             raise _conflict(lake, name)
         write_document(lake, name, document)
         return
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        _swap_in_s3(lake, name, before, document)
+    except BotoCoreError as error:
+        raise store_away(lake.settings.uri(name)) from error
+
+
+def _swap_in_s3(lake: Lake, name: str, before: Mapping[str, Any] | None, document: Mapping[str, Any]) -> None:
     client, bucket, key = _place(lake, name)
     try:
         standing = client.get_object(Bucket=bucket, Key=key)

@@ -24,6 +24,7 @@ from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from aura_lake.delta.layout import CONFIGURATION, Layout
+from aura_lake.delta.silence import is_silence, store_away
 from aura_lake.errors import LakeError
 
 #: A table that has never read an upstream.
@@ -49,19 +50,27 @@ class LakeTable:
         self.layout = layout
         self.storage_options = dict(storage_options or {})
         self._table: DeltaTable | None = None
+        #: What `watermark` was told at one version.
+        self._known: dict[str, int] = {}
+        self._known_at = NEVER
         self.refresh()
 
     def refresh(self) -> LakeTable:
-        """This table at its newest version. Raises LakeError where its log is damaged."""
+        """This table at its newest version. Raises LakeError where its log is damaged, StoreUnavailable where the
+        store does not answer."""
         self._refuse_a_damaged_log()
         try:
             if self._table is None:
-                self._table = DeltaTable(self.uri, storage_options=self.storage_options or None)
+                self._table, self._known_at = DeltaTable(self.uri, storage_options=self.storage_options or None), NEVER
             else:
                 self._table.update_incremental()
         except TableNotFoundError:
             self._table = None
-        except DeltaError as error:
+        except (OSError, DeltaError) as error:
+            if is_silence(self.uri, error):
+                raise store_away(self.uri) from error
+            if not isinstance(error, DeltaError):
+                raise
             raise LakeError(
                 f"{self.uri}: the Delta log cannot be read ({type(error).__name__}).",
                 fix="Run `aura doctor`; restore the folder from a copy, or remove the table and run `aura rebuild`.",
@@ -143,12 +152,15 @@ class LakeTable:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Turns what a disk or a store below has to complain about into a LakeError; nothing was committed."""
+        """Turns what a disk or a store below has to complain about into a LakeError, its silence into
+        StoreUnavailable; nothing was committed."""
         try:
             yield
         except CommitFailedError:
             raise
         except (OSError, DeltaError) as error:
+            if is_silence(self.uri, error):
+                raise store_away(self.uri) from error
             number = error.errno if isinstance(error, OSError) else None
             told = re.search(r"os error (\d+)|code: (\d+)", str(error))
             number = number or (int(told[1] or told[2]) if told else None)
@@ -206,8 +218,14 @@ class LakeTable:
         """How far this table has read `upstream`; -1 where it never has."""
         if self._table is None:
             return NEVER
-        version = self._table.transaction_version(upstream)
-        return NEVER if version is None else int(version)
+        version = self._table.version()
+        if self._known_at != version:
+            self._known, self._known_at = {}, version
+        if upstream not in self._known:
+            # Asking costs a look through the table's log.
+            read_to = self._table.transaction_version(upstream)
+            self._known[upstream] = NEVER if read_to is None else int(read_to)
+        return self._known[upstream]
 
     def files(self) -> pl.DataFrame:
         """The files of this version: `path`, `num_records`, `size_bytes`, `partition.<column>`,
