@@ -42,7 +42,7 @@ test-services: setup  ## against real servers on this machine: PostgreSQL, Kafka
 	$(BIN)/python -m pytest -m "services and not slow"
 
 test-oracle: setup  ## random SQL through the live chain, whose parts are killed (AURA_ROUNDS=20, AURA_SEED)
-	$(BIN)/python -m pytest -m "services and slow" -s tests/services/test_live_oracle.py
+	$(BIN)/python -m pytest -m "services and slow" -x -s tests/services/test_live_oracle.py
 
 test-sabotage: setup  ## breaks the code on purpose, one place at a time, and sees the suite fail
 	$(BIN)/python -m pytest -m sabotage

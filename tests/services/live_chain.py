@@ -24,7 +24,7 @@ from tests.conftest import PROJECT
 from tests.services.live import running
 
 #: What makes a connector quick to come back; the product leaves Debezium's own, which spare a database that is away.
-QUICK = {"retriable.restart.connector.wait.ms": "500", "offset.flush.interval.ms": "500"}
+QUICK = {"retriable.restart.connector.wait.ms": "500"}
 
 
 class LiveChain:

@@ -36,8 +36,9 @@ ROUNDS = int(os.environ.get("AURA_ROUNDS", "20"))
 SEED = int(os.environ.get("AURA_SEED", "2024"))
 CONNECTIONS = 4
 
-#: How long the chain may take, after the last statement, to bring all of it to silver.
-SETTLE_SECONDS = 90
+#: How long the chain may take, after the last statement, to bring all of it to silver; and to begin from nothing.
+#: Far more than it does: a machine may have much else to do.
+SETTLE_SECONDS, BEGIN_SECONDS = 180, 300
 
 PLAN = rounds(SEED, ROUNDS)
 
@@ -62,11 +63,11 @@ class Oracle:
             found += [f"{table} {line}" for line in differences(silver, wanted)]
         return found
 
-    def settle(self, number: int) -> None:
+    def settle(self, number: int, seconds: float = SETTLE_SECONDS) -> None:
         """Return when silver shows the last row of all, and all that the broker has; what differs then is a failure
         only if it stays."""
         self.chain.sql(f"insert into {BEATS} values (%s, %s)", number, number)
-        until = time.monotonic() + SETTLE_SECONDS
+        until = time.monotonic() + seconds
         while True:
             assert self.chain.is_streaming(), f"aura stream ended by itself\n{self.chain.last_words()}"
             lake = self.chain.lake()
@@ -87,11 +88,11 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
     with live_chain(tmp_path_factory.mktemp("oracle"), "oracle") as chain:
         chain.sql(schema())
         with Writers(chain.url, f"{SEED}/before", CONNECTIONS):
-            time.sleep(1.0)  # rows for the connector's first snapshot
+            time.sleep(2.0)  # rows for the connector's first snapshot
         chain.connect(list(TABLES))
         chain.begin("stream")
         oracle = Oracle(chain, Broker(chain.stack.kafka.bootstrap, [f"oracle.public.{table}" for table in TABLES]))
-        oracle.settle(-1)
+        oracle.settle(-1, BEGIN_SECONDS)
         yield oracle
 
 
