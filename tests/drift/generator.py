@@ -87,7 +87,7 @@ def _nested(rows: list[Row], since: int, fields: Sequence[str], dice: random.Ran
     leaf = field if dice.random() < 0.5 else _new_name(field, rows, dice)
     for row in rows[since:]:
         if field in row:
-            row[parent] = {leaf: row.pop(field)}
+            row.setdefault(parent, {})[leaf] = row.pop(field)
     return Change("nested", field, f"{parent}.{leaf}")
 
 
