@@ -1,9 +1,10 @@
-"""`aura contract check`: the contracts, before anything runs."""
+"""`aura contract`: the contracts, before anything runs, and what another one would do."""
 
 from __future__ import annotations
 
 import typer
 
+from aura_lake.cli.contract_import import import_sql
 from aura_lake.cli.output import Form, FormOption, console, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="The contracts that say what is true.")
@@ -12,6 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="The contracts that say what is tru
 @app.callback()
 def _contracts() -> None:
     """The contracts that say what is true."""
+
+
+app.command("import")(import_sql)
 
 
 @app.command()

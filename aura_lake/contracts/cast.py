@@ -70,6 +70,11 @@ def type_rule(column: Column) -> str:
     return f"{column.name}_{RULE_WORDS.get(column.logical_type, 'has_its_type')}"
 
 
+def sent_rule(column: Column) -> str:
+    """The name of the rule that a record without the field breaks, where the contract is enforced."""
+    return f"{column.name}_is_in_the_record"
+
+
 def cast_field(text: pl.Series, kind: pl.Series, column: Column, semantic: Semantic | None, time_zone: str) -> Cast:
     """The field as the column's type.
 

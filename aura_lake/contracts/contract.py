@@ -161,6 +161,7 @@ class Contract:
     decimals: str = "precise"  #: cdc: Debezium's decimal.handling.mode, precise, string or double
     placeholder: str = "__debezium_unavailable_value"  #: cdc: unavailable.value.placeholder
     lsn_fence: int = LSN_FENCE  #: cdc: bytes by which a later change's LSN may be lower
+    is_enforced: bool = False  #: values of another type, and records without a required field, block too
     error_budget: float | None = None  #: share of a day's records in quarantine that blocks
     aliases: tuple[tuple[str, str], ...] = ()  #: (field, the name it came to have): read for it wherever it stands
     exchanges: tuple[Exchange, ...] = ()  #: fields that changed places

@@ -35,6 +35,10 @@ TABLE: Mapping[str, Meaning] = {
     "lsnFence": Meaning(
         "bytes", "cdc: a later change with an LSN so much lower shows a log that began anew; default 1 GiB"
     ),
+    "enforcement": Meaning(
+        "quarantine or block",
+        "what a value of another type, or a record without a required field, does; default quarantine",
+    ),
     "errorBudget": Meaning("number between 0 and 1", "share of a day's records that may wait"),
 }
 
@@ -49,6 +53,9 @@ SERVER: Mapping[str, Meaning] = {
     ),
     "notifications": Meaning("URL", "S3: the SQS queue that hears of new objects, so that they are listed sooner"),
 }
+
+#: What a changed shape does.
+ENFORCEMENT = ("quarantine", "block")
 
 #: Debezium's values of decimal.handling.mode.
 DECIMALS = ("precise", "string", "double")

@@ -56,7 +56,7 @@ class ShopDigest:
 
 def digest_of(shop: Shop) -> ShopDigest:
     """The digest of loaded contracts."""
-    from aura_lake.contracts.contract import Severity
+    from aura_lake.contracts.blocking import blocking_rules
 
     tables = {
         name: TableDigest(
@@ -68,7 +68,7 @@ def digest_of(shop: Shop) -> ShopDigest:
             event_id=contract.event_id,
             event_time=contract.event_time,
             personal=tuple(column.silver_name for column in contract.columns if column.personal),
-            blocking_rules=tuple(rule.name for rule in contract.row_rules if rule.severity is Severity.BLOCK),
+            blocking_rules=blocking_rules(contract),
         )
         for name, contract in sorted(shop.contracts.items())
     }

@@ -15,7 +15,7 @@ import polars as pl
 from aura_lake.cdc.placeholder import placeholder_texts
 from aura_lake.cdc.semantics import from_contract
 from aura_lake.cdc.wire_schema import SchemasOf
-from aura_lake.contracts.cast import cast_field, type_rule
+from aura_lake.contracts.cast import cast_field, sent_rule, type_rule
 from aura_lake.contracts.contract import Column, Contract, Exchange, Feed, Kind, Severity, Shop
 from aura_lake.contracts.extract import MISSING, Path, kind_column, text_column
 from aura_lake.contracts.readings import read_again, respell
@@ -153,6 +153,7 @@ class _Judging:
         self._values: dict[str, pl.Series] = {}
         self._left: dict[str, pl.Series] = {}
         self._mistyped: dict[str, pl.Series] = {}
+        self._unsent: dict[str, pl.Series] = {}
         self._broken: list[tuple[str, pl.Series]] = []
         self._warned: list[tuple[str, pl.Series]] = []
 
@@ -190,6 +191,7 @@ class _Judging:
                 return
         else:
             text, kind = self._chosen(column)
+            self._unsent[column.name] = kind == MISSING
         left = _falses(text)
         if self._is_change:
             left = text.is_in(self._judge._placeholders).fill_null(False) & ~self._bare
@@ -256,6 +258,8 @@ class _Judging:
             self._broken.append((f"{column.name}_is_present", value.is_null() & judged & ~is_truncate))
         elif column.required:
             self._broken.append((f"{column.name}_is_present", value.is_null() & judged & ~self._bare))
+        if self._contract.is_enforced and column.required and column.name in self._unsent:
+            self._broken.append((sent_rule(column), self._unsent[column.name] & ~self._bare))
         if column.allowed_values is not None:
             known = value.cast(pl.String).is_in(list(column.allowed_values)) | value.is_null()
             self._broken.append((f"{column.name}_is_an_allowed_value", ~known & judged & ~self._bare))

@@ -32,11 +32,18 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def load_shop(
-    path: Path, environment: str, environ: Mapping[str, str], *, verify: bool = True, also: Sequence[Path] = ()
+    path: Path,
+    environment: str,
+    environ: Mapping[str, str],
+    *,
+    verify: bool = True,
+    also: Sequence[Path] = (),
+    without: Sequence[Path] = (),
 ) -> Shop:
     """The shop in the folder `path`, with the servers of `environment`.
 
     `also`: contracts that lie elsewhere, read as if they lay in the folder (drafts, before they are moved there).
+    `without`: contracts in the folder that are left out.
 
     `environ` is what `${VAR}` in a server's location is expanded in. `verify=False` leaves
     out ODCS's JSON Schema and the typing of expressions (half a second, mostly imports), for
@@ -48,7 +55,8 @@ def load_shop(
     settings = _read_settings(path, problems)
     reading = _Reading(path, environment, environ, problems, settings, verify)
     for file in (*_contract_files(path, problems), *also):
-        reading.read(file)
+        if file not in without:
+            reading.read(file)
     reading.check_references()
     problems.raise_if_any(f"the shop {path}")
     return Shop(

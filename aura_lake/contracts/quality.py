@@ -32,7 +32,7 @@ _LIMITS: dict[str, tuple[str, str]] = {
     "pattern": ("matches_its_pattern", "regexp_matches({column}, {value})"),
 }
 #: Rules that every column has by itself, or may have.
-_OWN_ENDINGS = ("is_present", "is_an_allowed_value", "is_infinite")
+_OWN_ENDINGS = ("is_present", "is_in_the_record", "is_an_allowed_value", "is_infinite")
 _DESCRIPTIVE = ("format", "timezone", "defaultTimezone")
 
 

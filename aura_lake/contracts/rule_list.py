@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from aura_lake.contracts.cast import type_rule
+from aura_lake.contracts.cast import sent_rule, type_rule
 from aura_lake.contracts.contract import Contract, Severity
 
 #: What stands for the rules of reading itself (`record_is_valid_json`, …), which no contract writes.
@@ -31,15 +31,18 @@ class ListedRule:
 def row_rules(contract: Contract) -> tuple[ListedRule, ...]:
     """The rules one record can break, in the contract's order, each name once."""
     rules: dict[str, ListedRule] = {}
+    shape = Severity.BLOCK if contract.is_enforced else Severity.QUARANTINE
     for column in contract.columns:
         name, diverts = column.name, Severity.QUARANTINE
         found = [
-            ListedRule(type_rule(column), diverts, f"{name} comes as {column.physical_type or column.logical_type}.")
+            ListedRule(type_rule(column), shape, f"{name} comes as {column.physical_type or column.logical_type}.")
         ]
         if column.key_position is not None:
             found.append(ListedRule(f"{name}_is_present", diverts, f"{name} is part of the key."))
         elif column.required:
             found.append(ListedRule(f"{name}_is_present", diverts, f"{name} is required."))
+        if contract.is_enforced and column.required and not column.transform:
+            found.append(ListedRule(sent_rule(column), shape, f"A record carries the field of {name}."))
         if column.allowed_values is not None:
             values = ", ".join(column.allowed_values)
             found.append(ListedRule(f"{name}_is_an_allowed_value", diverts, f"{name} is one of: {values}."))

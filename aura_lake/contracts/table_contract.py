@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aura_lake.contracts.columns import absent_columns, read_columns
 from aura_lake.contracts.contract import LSN_FENCE, Column, Contract, Kind
-from aura_lake.contracts.custom_properties import DECIMALS, TABLE, CustomProperties
+from aura_lake.contracts.custom_properties import DECIMALS, ENFORCEMENT, TABLE, CustomProperties
 from aura_lake.contracts.element import Element
 from aura_lake.contracts.model import ModelTable
 from aura_lake.contracts.names import check_table_name
@@ -70,6 +70,7 @@ def read_table(
         decimals=custom.choice("decimals", DECIMALS) or "precise",
         placeholder=custom.text("placeholder") or "__debezium_unavailable_value",
         lsn_fence=_lsn_fence(custom),
+        is_enforced=custom.choice("enforcement", ENFORCEMENT) == "block",
         error_budget=_error_budget(custom),
         version=contract.text("version") or "1.0.0",
         owner=_owner(contract, name, owners),

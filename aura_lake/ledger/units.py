@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from aura_lake.contracts.contract import Contract, Severity
+from aura_lake.contracts.blocking import blocking_rules
+from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.judge import paths_of
 from aura_lake.contracts.units import take_apart
 from aura_lake.contracts.verdicts import UNIT
@@ -121,7 +122,7 @@ def standing_units(log: LakeTable, upto: int | None = None) -> pl.LazyFrame:
 
 def blocked_units(log: LakeTable, contract: Contract) -> int:
     """Units in quarantine that broke a rule which blocks publication."""
-    blocking = [rule.name for rule in contract.row_rules if rule.severity is Severity.BLOCK]
+    blocking = list(blocking_rules(contract))
     if not blocking:
         return 0
     waiting = standing_units(log).filter(pl.col("verdict") == "quarantined")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from aura_lake.contracts.blocking import blocking_rules
 from aura_lake.contracts.contract import Contract, Severity, TableRule
 from aura_lake.contracts.table_rules import TableRuleResult, judge_table_rules
 from aura_lake.contracts.verdicts import UNIT, standing_rows
@@ -67,7 +68,7 @@ def _reasons(lake: Lake, contract: Contract) -> list[str]:
     if not lake.log(contract).exists:
         return []
     found = []
-    blocking = [rule.name for rule in contract.row_rules if rule.severity is Severity.BLOCK]
+    blocking = blocking_rules(contract)
     if blocking:
         waiting = dict(waiting_by_rule(lake, contract).iter_rows())
         found += [f"{waiting[name]} rows wait that break {name}." for name in blocking if waiting.get(name)]

@@ -9,7 +9,8 @@ from typing import Any
 
 import duckdb
 
-from aura_lake.contracts.contract import Contract, Severity
+from aura_lake.contracts.blocking import blocking_rules
+from aura_lake.contracts.contract import Contract
 from aura_lake.contracts.digest import digest_of
 from aura_lake.delta.snapshot import Snapshot
 from aura_lake.lake import Lake
@@ -99,7 +100,7 @@ class _Told:
 
     def held(self, reason: str, waiting: list[_Broken], now: datetime) -> Cause:
         table = self.contract.table
-        blocking = {rule.name for rule in self.contract.row_rules if rule.severity is Severity.BLOCK}
+        blocking = set(blocking_rules(self.contract))
         stops = [broken for broken in waiting if broken.rule in blocking]
         first = min(stops, key=lambda broken: broken.first_at, default=None)
         return Cause(
