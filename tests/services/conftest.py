@@ -12,6 +12,7 @@ from tests.services.live import (
     live_stack,
 )
 from tests.services.source_shell import source_shell
+from tests.services.streams import made_from_files, shop_records, topic_shop
 
 __all__ = [
     "live_connect",
@@ -21,5 +22,8 @@ __all__ = [
     "live_registry",
     "live_s3",
     "live_stack",
+    "made_from_files",
+    "shop_records",
     "source_shell",
+    "topic_shop",
 ]
