@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from aura_lake.cli.contract_diff import diff
 from aura_lake.cli.contract_import import import_sql
 from aura_lake.cli.output import Form, FormOption, console, show_rows
 
@@ -16,6 +17,7 @@ def _contracts() -> None:
 
 
 app.command("import")(import_sql)
+app.command()(diff)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aura_lake.contracts.contract import Contract
 from aura_lake.drift.reads import readings_of
@@ -35,6 +35,11 @@ def reaches(
             for reading in readings_of([contract]).get(field, ()):
                 changed |= {reading.column.silver_name} if reading.column is not None else set()
         columns |= {(contract.table, name) for name in changed}
+    return made_from(columns, models, lineage)
+
+
+def made_from(columns: Collection[tuple[str, str]], models: Mapping[str, Sequence[str]], lineage: Lineage) -> list[str]:
+    """`silver.table.column` of these columns (table, column), then what is made from them, as `reaches` tells it."""
     found = [f"silver.{table}.{name}" for table, name in sorted(columns)]
     made = sorted(
         f"gold.{model}.{column}"
