@@ -6,6 +6,7 @@ import typer
 
 from aura_lake.cli.contract_diff import diff
 from aura_lake.cli.contract_import import import_sql
+from aura_lake.cli.contract_try import try_contract
 from aura_lake.cli.output import Form, FormOption, console, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="The contracts that say what is true.")
@@ -18,6 +19,7 @@ def _contracts() -> None:
 
 app.command("import")(import_sql)
 app.command()(diff)
+app.command("try")(try_contract)
 
 
 @app.command()

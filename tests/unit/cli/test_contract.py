@@ -51,3 +51,42 @@ def test_a_change_to_a_canonical_column_reaches_gold(aura: Shell) -> None:
     assert (change["weight"], change["what"]) == ("breaking", "ordered_at")
     assert "silver.orders.ordered_at" in change["reaches"]
     assert any(place.startswith("gold.fct_orders") for place in change["reaches"])
+
+
+def test_a_trial_says_by_rule_what_would_pass_and_what_would_wait(aura: Shell) -> None:
+    found = aura.json("contract", "try", other(aura, "size > 0", "size < 2"))
+    assert (found["records"], found["would_pass"], found["would_wait"]) == (4, 1, 1)
+    rule = found["rules"]["size_is_positive"]
+    assert (rule["before"], rule["now"], rule["newly"], rule["no_longer"]) == (1, 1, 1, 1)
+    assert (rule["severity"], rule["first"]) == ("quarantine", "1.jsonl#1")
+    assert found["rules"]["record_is_valid_json"]["now"] == 1
+    assert (found["would_block"], found["blocks_now"]) == ([], [])
+    assert aura.json("ledger")["tables"][0]["verdicts"] == {"quarantined": 2, "valid": 2}
+
+
+def test_a_trial_says_whether_publication_would_be_blocked(aura: Shell) -> None:
+    file = other(aura, "severity: quarantine", "severity: block")
+    assert aura.json("contract", "try", file)["would_block"] == ["1 rows would wait that break size_is_positive"]
+    code, out, _ = aura("contract", "try", file)
+    assert (code, "Publication would be blocked" in out) == (0, True)
+    later = aura.json("contract", "try", file, "--since", "2999-01-01")
+    assert (later["records"], later["would_block"]) == (0, [])
+
+
+def test_a_budget_that_the_day_breaks_blocks_and_other_values_are_counted(aura: Shell) -> None:
+    text = (aura.folder / "shop" / "things.odcs.yaml").read_text()
+    text = text.replace("value: cdc}", "value: cdc}\n      - {property: errorBudget, value: 0.1}")
+    text = text.replace(
+        "{name: word, logicalType: string}", "{name: word, transformLogic: upper(word), logicalType: string}"
+    )
+    file = aura.folder / "other.odcs.yaml"
+    file.write_text(text)
+    found = aura.json("contract", "try", str(file))
+    assert found["changed_values"] == {"word": 2}
+    assert "2 of 4 records of" in found["would_block"][0]
+
+
+def test_a_trial_of_what_would_not_load_is_refused(aura: Shell) -> None:
+    code, _, err = aura("contract", "try", other(aura, "size > 0", "weight > 0"))
+    assert (code, "weight" in err) == (1, True)
+    assert aura("contract", "try", str(aura.folder / "missing.odcs.yaml"))[0] == 1
