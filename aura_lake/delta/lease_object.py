@@ -10,13 +10,12 @@ import json
 import threading
 import time
 import uuid
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aura_lake.delta.lease_holder import NAME, Holder, read_holder
-from aura_lake.delta.silence import store_away
 from aura_lake.errors import LakeError, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -97,16 +96,13 @@ class ObjectLease:
     def _read(self) -> tuple[str, bytes, bool] | None:
         """(etag, text, whether it may be taken); None where there is no lease. Its age is told by the
         server's clock alone."""
-        from botocore.exceptions import BotoCoreError
-
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
+            with self._answered():
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
         except self._client.exceptions.ClientError as error:
             if _code(error) in ("NoSuchKey", "404"):
                 return None
             raise self._refused(error) from error
-        except BotoCoreError as error:
-            raise store_away(f"s3://{self._bucket}/{self._key}") from error
         text = answer["Body"].read()
         now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
         is_old = (now - answer["LastModified"]).total_seconds() > LIFETIME_SECONDS
@@ -114,20 +110,22 @@ class ObjectLease:
 
     def _write(self, holder: Holder, condition: dict[str, str], *, is_free: bool) -> str | None:
         """The new etag; None where another was faster. The beat keeps each text different from the last."""
-        from botocore.exceptions import BotoCoreError
-
         document = {**asdict(holder), "token": self._token, "beat": time.time_ns(), "is_free": is_free}
         try:
-            answer = self._client.put_object(
-                Bucket=self._bucket, Key=self._key, Body=json.dumps(document).encode(), **condition
-            )
+            with self._answered():
+                answer = self._client.put_object(
+                    Bucket=self._bucket, Key=self._key, Body=json.dumps(document).encode(), **condition
+                )
         except self._client.exceptions.ClientError as error:
             if _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict", "409", "NoSuchKey", "404"):
                 return None
             raise self._refused(error) from error
-        except BotoCoreError as error:
-            raise store_away(f"s3://{self._bucket}/{self._key}") from error
         return str(answer["ETag"])
+
+    def _answered(self) -> AbstractContextManager[None]:
+        from aura_lake.outside.s3_errors import answered
+
+        return answered(f"s3://{self._bucket}/{self._key}", self._bucket)
 
     def _refused(self, error: Any) -> LakeError:
         return LakeError(

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aura_lake.delta.documents import read_document, write_document
-from aura_lake.delta.silence import store_away
 from aura_lake.errors import CommitConflict, LakeError
 
 if TYPE_CHECKING:
@@ -28,12 +27,11 @@ def swap_document(lake: Lake, name: str, before: Mapping[str, Any] | None, docum
             raise _conflict(lake, name)
         write_document(lake, name, document)
         return
-    from botocore.exceptions import BotoCoreError
+    from aura_lake.outside.s3_errors import answered
+    from aura_lake.outside.s3_session import bucket_and_prefix
 
-    try:
+    with answered(lake.settings.uri(name), bucket_and_prefix(lake.settings.home)[0]):
         _swap_in_s3(lake, name, before, document)
-    except BotoCoreError as error:
-        raise store_away(lake.settings.uri(name)) from error
 
 
 def _swap_in_s3(lake: Lake, name: str, before: Mapping[str, Any] | None, document: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from aura_lake.errors import AuraError, FeedError, StoreUnavailable
@@ -41,6 +42,17 @@ def refusal(response: Mapping[str, Any], place: str, bucket: str, key: str) -> A
         f"{place}: the server refused the request ({code or status}).",
         fix="Correct `location` in the contract's server entry.",
     )
+
+
+@contextmanager
+def answered(place: str, bucket: str) -> Iterator[None]:
+    """Turns what boto3 raises where there was no answer at all into our error; refusals pass."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except BotoCoreError as error:
+        raise no_answer(error, place, bucket) from error
 
 
 def no_answer(error: Exception, place: str, bucket: str) -> AuraError:
