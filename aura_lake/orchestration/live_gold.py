@@ -22,8 +22,9 @@ from aura_lake.orchestration.rule_checks import row_rule_results
 from aura_lake.orchestration.telling import Telling
 from aura_lake.orchestration.upkeep_job import pinned_versions
 from aura_lake.orchestration.workbench import Workbench
+from aura_lake.steps.drift import detect_drift
 
-#: Rules are counted over whole tables so often, in seconds; gold's tables are tidied up after so many builds.
+#: Rules are counted over whole tables, and drift is looked for, so often, in seconds; gold's tables are tidied up after so many builds.
 CHECK_SECONDS, UPKEEP_BUILDS = 30.0, 40
 
 
@@ -111,6 +112,7 @@ class LiveGold:
             names, self._to_check = sorted(self._to_check), set()
         for name in names:
             self._events.checked(row_rule_results(self._bench.lake, self._bench.shop.contracts[name]))
+        detect_drift(self._bench.lake)
         self._checked_at = time.monotonic()
 
     def _keep_up(self) -> None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from aura_lake.contracts.contract import Contract
+from aura_lake.delta.lease import ApplyLease
 from aura_lake.delta.table import LakeTable
 from aura_lake.delta.upkeep import keep_up
 from aura_lake.delta.watermarks import LANE, LOG, of_feed
@@ -85,6 +86,7 @@ class LiveLoop:
         # Whoever applied before may have died behind any step: the first turn of an applier does them all.
         self._is_gold_due = self._is_credit_due = True
         self._gold: LiveGold | None = None
+        self._lease: ApplyLease | None = None
         self._untidy: deque[tuple[str, LakeTable]] = deque()
         self._batch = self._tidied_at = 0
 
@@ -105,6 +107,8 @@ class LiveLoop:
                     if self._gold is None and self._due("lease", self.pace.lease):
                         self._gold = self._take_over(held)
                     if self._gold is not None:
+                        self._must_be_ours(held)
+                    if self._gold is not None:
                         self._gold.raise_error()
                         self._apply(self._gold)
                     failures = 0
@@ -119,12 +123,26 @@ class LiveLoop:
     def _take_over(self, held: ExitStack) -> LiveGold | None:
         """Take the lease where nobody has it, and begin to build gold; both end with `held`."""
         try:
-            held.enter_context(applying(self.bench.lake, wait_seconds=0))
+            self._lease = held.enter_context(applying(self.bench.lake, wait_seconds=0))
         except LeaseHeld:
             self.numbers.at("landing", role="lands")
             return None
         self.numbers.at("applying", role="applies")
         return held.enter_context(LiveGold(self.bench, self._models, self.events, self.voice, self.numbers))
+
+    def _must_be_ours(self, held: ExitStack) -> None:
+        """Only land from now on where the lease was lost: on S3 it runs out while a process stands still."""
+        assert self._lease is not None
+        try:
+            self._lease.check()
+        except LeaseHeld as lost:
+            self.voice.say("waiting", str(lost))
+            self.numbers.at("landing", role="lands")
+            self._gold = self._lease = None
+            # Whoever takes over again does not know what became of what was begun.
+            self._is_gold_due = self._is_credit_due = True
+            # As after an error: what was still to be built is the other's now.
+            held.__exit__(type(lost), lost, lost.__traceback__)
 
     def _is_outdated(self) -> bool:
         """Whether a person approved something that changes a contract, or took it back."""

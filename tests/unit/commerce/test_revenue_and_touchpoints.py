@@ -33,8 +33,15 @@ def clicks(*rows: tuple[str | None, timedelta, str | None]) -> pl.DataFrame:
         "session_id": pl.String(),
     }
     filled = [
-        {**dict.fromkeys(schema), "object": "o", "ordinal": place, "user_id": user, "occurred_at": NOON - before,
-         "channel": channel, "session_id": f"s{place}"}
+        {
+            **dict.fromkeys(schema),
+            "object": "o",
+            "ordinal": place,
+            "user_id": user,
+            "occurred_at": NOON - before,
+            "channel": channel,
+            "session_id": f"s{place}",
+        }
         for place, (user, before, channel) in enumerate(rows)
     ]
     return pl.DataFrame(filled, schema=schema)
