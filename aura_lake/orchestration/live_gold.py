@@ -24,7 +24,8 @@ from aura_lake.orchestration.upkeep_job import pinned_versions
 from aura_lake.orchestration.workbench import Workbench
 from aura_lake.steps.drift import detect_drift
 
-#: Rules are counted over whole tables, and drift is looked for, so often, in seconds; gold's tables are tidied up after so many builds.
+#: Rules are counted over whole tables, and drift is looked for, so often, in seconds; gold's tables are tidied up after
+#: so many builds.
 CHECK_SECONDS, UPKEEP_BUILDS = 30.0, 40
 
 
