@@ -17,6 +17,7 @@ from aura_lake.contracts.contract import KAFKA, Contract, Format, Shop
 from aura_lake.contracts.judge import Judge
 from aura_lake.contracts.load import load_shop
 from aura_lake.contracts.model import commerce_model
+from aura_lake.contracts.observed import observe
 from aura_lake.contracts.profile import Guess, Profile, profile_of
 from aura_lake.contracts.sampling import Sample, plain_name, sample_feeds
 from aura_lake.errors import ContractError
@@ -85,20 +86,31 @@ def draft_feed(
     environment: str,
     environ: Mapping[str, str],
     notes: Sequence[str] = (),
+    *,
+    by: str = "aura discover",
+    servers: Sequence[str] | None = None,
+    without: Sequence[Path] = (),
+    observes: bool = False,
 ) -> Draft:
     """Write `file`, the contract of one more feed and its table for `shop`, and try it beside the others.
+
+    `servers`: the lines that say where its records lie, where they stand somewhere already; `without`: contracts of
+    the shop that it would take the place of; `observes`: what held in all records is written down as rules that warn.
 
     It is written as if it lay in the shop's folder, so that it may be moved there. Raises ContractError where it
     does not load beside the shop's contracts; OSError where the file cannot be written.
     """
     profile = profile_of(sample)
     profile.notes += notes
-    drafting = _Drafting(shop.path, sample, profile, table, file, by="aura discover")
+    drafting = _Drafting(shop.path, sample, profile, table, file, by, servers)
     file.parent.mkdir(parents=True, exist_ok=True)
     drafting.write()
     for _ in range(3):
-        if not drafting.mend(load_shop(shop.path, environment, environ, also=[file])):
+        if not drafting.mend(load_shop(shop.path, environment, environ, also=[file], without=without)):
             break
+    if observes:
+        drafting.observe()
+        drafting.mend(load_shop(shop.path, environment, environ, also=[file], without=without))
     return drafting.result()
 
 
@@ -114,10 +126,18 @@ class _Drafting:
     """One contract while it is drafted."""
 
     def __init__(
-        self, folder: Path, sample: Sample, profile: Profile, table: str, file: Path, by: str = "aura init"
+        self,
+        folder: Path,
+        sample: Sample,
+        profile: Profile,
+        table: str,
+        file: Path,
+        by: str = "aura init",
+        servers: Sequence[str] | None = None,
     ) -> None:
         self._sample, self._profile, self.table, self._file, self._by = sample, profile, table, file, by
-        self._folder = folder
+        self._folder, self._servers = folder, servers
+        self._judged: pl.DataFrame | None = None
         self._verdicts: dict[str, int] = {}
 
     def write(self) -> None:
@@ -128,7 +148,7 @@ class _Drafting:
         contract = shop.contracts.get(self.table)
         if contract is None:
             return False
-        judged = _try(contract, shop, self._sample)
+        self._judged = judged = _try(contract, shop, self._sample)
         self._verdicts = dict(judged["verdict"].value_counts().iter_rows())
         broken = judged.select(pl.col("broken_rules").list.explode()).to_series().drop_nulls().value_counts()
         changed = False
@@ -142,6 +162,12 @@ class _Drafting:
         if changed:
             self.write()
         return changed
+
+    def observe(self) -> None:
+        """Write what held in all sampled records that are sound into the contract."""
+        if self._judged is not None:
+            observe(self._profile, self._judged)
+            self.write()
 
     def result(self) -> Draft:
         notes = [*self._profile.notes, *(f"{c.name}: {c.note}" for c in self._profile.columns if c.note)]
@@ -174,7 +200,7 @@ class _Drafting:
             "version: 0.1.0",
             "status: draft",
             "servers:",
-            *self._server(),
+            *(self._server() if self._servers is None else self._servers),
         ]
         if not profile.columns:
             return "\n".join([*lines, *(f"# {note}" for note in profile.notes)]) + "\n"
@@ -192,6 +218,16 @@ class _Drafting:
         for column in profile.columns:
             position += column.is_key
             lines.append(_property(column, position))
+        for at, rule in enumerate(profile.observed):
+            lines += ["    quality:"] if at == 0 else []
+            lines += [
+                f"      - name: {rule.name}",
+                f"        description: {_quoted(rule.says)}",
+                "        type: custom",
+                "        engine: aura",
+                f"        implementation: {_quoted(rule.expression)}",
+                "        severity: warn",
+            ]
         return "\n".join([*lines, *(f"    # {note}" for note in profile.notes)]) + "\n"
 
     def _server(self) -> list[str]:
@@ -243,6 +279,8 @@ def _property(column: Guess, position: int) -> str:
         parts.append(f"physicalType: {_quoted(column.physical_type)}")
     if column.is_key:
         parts += ["primaryKey: true", f"primaryKeyPosition: {position}"]
+    if column.required and not column.is_key:
+        parts.append("required: true")
     if column.is_personal:
         parts.append("classification: personal")
     return f"      - {{{', '.join(parts)}}}" + (f"  # {column.note}" if column.note else "")

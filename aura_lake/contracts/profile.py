@@ -54,6 +54,16 @@ class Guess:
     is_key: bool = False
     is_personal: bool = False
     note: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What held for a column in every record that was looked at, as a rule that only warns."""
+
+    name: str
+    expression: str
+    says: str
 
 
 @dataclass
@@ -68,6 +78,7 @@ class Profile:
     ordering: str | None = None
     decimals: str | None = None
     array: str | None = None
+    observed: list[Observed] = field(default_factory=list)
 
     def column(self, name: str) -> Guess | None:
         """The column of that name."""

@@ -53,10 +53,13 @@ class Sample:
     positions: list[tuple[str, str, int]] = field(default_factory=list)  #: object, etag, ordinal
     topic: str | None = None
     endpoint_url: str | None = None
+    source: str | None = None  #: what it was drawn from, where that is neither objects nor a topic
 
     @property
     def drawn_from(self) -> str:
         """What its records were drawn from, for people."""
+        if self.source:
+            return self.source
         return f"the topic {self.topic}" if self.topic else f"{len(self.objects):,} objects"
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.unit.cli.conftest import Shell
+from aura_lake.cli.opening import open_lake
+from aura_lake.contracts.beside import load_beside
+from aura_lake.contracts.contract import Kind, Severity
+from aura_lake.steps.land import land
+from tests.changes import change, write_lines
+from tests.unit.cli.conftest import Enter, Shell, write_shop
 
 
 def other(aura: Shell, before: str, after: str, name: str = "other.odcs.yaml") -> str:
@@ -90,3 +95,33 @@ def test_a_trial_of_what_would_not_load_is_refused(aura: Shell) -> None:
     code, _, err = aura("contract", "try", other(aura, "size > 0", "weight > 0"))
     assert (code, "weight" in err) == (1, True)
     assert aura("contract", "try", str(aura.folder / "missing.odcs.yaml"))[0] == 1
+
+
+def test_a_suggestion_holds_what_was_observed_and_loads_beside_the_shop(aura: Shell, enter: Enter) -> None:
+    folder = aura.folder / "another"
+    write_shop(folder)
+    words = ["red", "green", "blue"]
+    many = [change("c", 10 + at, f"k{at}", words[at % 3], at % 40 + 1) for at in range(300)]
+    write_lines(folder / "things", "2.jsonl", many)
+    shell = enter(folder)
+    lake = open_lake()
+    land(lake, lake.shop.feeds["things"])
+    file = folder / "drafts" / "parts.odcs.yaml"
+    assert shell("contract", "suggest", "things", "--table", "parts", "--out", str(file))[0] == 0
+    contract = load_beside(folder / "shop", [file], "local", {}).contracts["parts"]
+    assert (contract.kind, contract.key, contract.feed) == (Kind.CDC, ("id",), "things")
+    assert contract.column("word").required
+    rules = {rule.name: (rule.expression, rule.severity) for rule in contract.row_rules}
+    warn = Severity.WARN
+    assert rules["size_is_in_its_observed_range"] == ("size >= -1 and size <= 40", warn)
+    words_seen = ("word in ('apple', 'axe', 'bird', 'blue', 'green', 'red')", warn)
+    assert rules["word_is_an_observed_value"] == words_seen
+    told = shell.json("contract", "suggest", "things")
+    assert told["verdicts"] == {"quarantined": 1, "valid": 303}
+    assert told["contract"].startswith("# Drafted by `aura contract suggest`")
+    assert shell("contract", "suggest", "things", "--out", str(file))[0] == 1
+
+
+def test_a_suggestion_for_a_feed_that_is_not_there_names_those_that_are(aura: Shell) -> None:
+    code, _, err = aura("contract", "suggest", "orders")
+    assert (code, "Its feeds: things." in err) == (1, True)
