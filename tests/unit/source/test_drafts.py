@@ -256,6 +256,7 @@ def values_of(recorded: Path, table: str) -> list[bytes]:
 #: What no column of silver holds: NaN, years before the first and beyond 9999; arrays of decimals are no text.
 WAITS = {
     "orders": {
+        "due_is_a_date",
         "local_ts_is_a_timestamp",
         "local_us_is_a_timestamp",
         "placed_at_is_a_timestamp",
