@@ -6,6 +6,7 @@ import typer
 
 from aura_lake.cli.contract_diff import diff
 from aura_lake.cli.contract_import import import_sql
+from aura_lake.cli.contract_shadow import shadow
 from aura_lake.cli.contract_suggest import suggest
 from aura_lake.cli.contract_try import try_contract
 from aura_lake.cli.output import Form, FormOption, console, show_rows
@@ -22,6 +23,7 @@ app.command("import")(import_sql)
 app.command()(diff)
 app.command("try")(try_contract)
 app.command()(suggest)
+app.command()(shadow)
 
 
 @app.command()

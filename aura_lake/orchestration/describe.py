@@ -20,6 +20,7 @@ from dagster import (
 from aura_lake.contracts.contract import Contract, Feed, Shop
 from aura_lake.layouts import BRONZE, POSITION, VERSION, log_layout
 from aura_lake.settings import Settings
+from aura_lake.steps.shadow import Shadow
 
 #: What the schedules keep: a table that was not looked at for longer is worth a look, then an alarm.
 WARN_AFTER, FAIL_AFTER = timedelta(hours=6), timedelta(hours=24)
@@ -202,6 +203,11 @@ def _contracted(contract: Contract, name: str, *, always_nullable: bool = False)
 
 def _technical(name: str, dtype: pl.DataType) -> TableColumn:
     return TableColumn(name, type_name(dtype), description=TECHNICAL.get(name), tags={"technical": ""})
+
+
+def in_shadow(shadow: Shadow) -> dict[str, int]:
+    """What the contract in a table's shadow would have done with the rows that were judged, as metadata."""
+    return {"shadow_would_pass": shadow.passing, "shadow_would_wait": shadow.waiting}
 
 
 def counted(rows: int, **facts: Any) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def silver_facts(
                 judged_again=judged.carried_out.units if judged.carried_out else None,
                 broken_rules=judged.rules or None,
                 seconds=round(judged.seconds, 3),
+                **(describe.in_shadow(judged.shadow) if judged.shadow else {}),
                 **dict(sorted(judged.verdicts.items())),
             ),
             "dagster/column_lineage": describe.log_lineage(contract),

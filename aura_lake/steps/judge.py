@@ -23,6 +23,7 @@ from aura_lake.steps.bronze_records import SLICE_RECORDS, BronzeRecords
 from aura_lake.steps.carry_out import CarriedOut, Held, carry_out
 from aura_lake.steps.epochs import fence
 from aura_lake.steps.seen import Seen
+from aura_lake.steps.shadow import Shadow, shadow_of
 from aura_lake.steps.unit_judge import UnitJudge
 
 
@@ -37,6 +38,7 @@ class JudgeReport:
     rules: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     carried_out: CarriedOut | None = None  #: decisions that concerned the table before
+    shadow: Shadow | None = None  #: what another contract would have done, where one is judged beside
 
     @property
     def rows_in(self) -> int:
@@ -69,6 +71,7 @@ def judge(lake: Lake, contract: Contract, *, progress: Progress | None = None) -
         judging.rules,
         time.monotonic() - started,
         carried_out,
+        judging.shadow,
     )
 
 
@@ -93,6 +96,7 @@ class _Judging:
         self._contract, self._held, self._log = contract, held, log
         self._records = BronzeRecords(bronze, contract)
         self._judge = UnitJudge(lake, contract)
+        self.shadow = shadow_of(lake, contract)
         self.verdicts: dict[str, int] = {}
         self.rules: dict[str, int] = {}
 
@@ -107,13 +111,18 @@ class _Judging:
             for records in self._records.read(pl.col("batch").is_between(first, last)):
                 judged = self._judge(records, self._records.headers, live)
                 fence(self._log, self._contract, judged)
-                self._write(commit, seen.mark(judged), log_batch)
+                marked = seen.mark(judged)
+                self._write(commit, marked, log_batch)
+                if self.shadow is not None:
+                    self.shadow.see(records, self._records.headers, live, marked)
             if flipped is not None and live is not None:
                 for judged in self._judge_again(flipped, live):
                     self._write(commit, seen.mark(judged), log_batch)
                 heirs = seen.heirs(flipped)
                 for judged in self._judge_again(heirs, live, heirs) if not heirs.is_empty() else ():
                     self._write(commit, seen.mark(judged), log_batch)
+            if self.shadow is not None:
+                self.shadow.keep(first, last)
             moved, marks = self._held.moves(self._log)
             moved |= {of_feed(self._contract.feed): (first - 1, last), LOG: (log_batch - 1, log_batch)}
             commit.publish(moved, marks=marks, metadata={"table": self._contract.table})

@@ -53,7 +53,7 @@ def test_a_shadow_counts_new_batches_and_changes_nothing(aura: Shell) -> None:
     code, out, _ = aura("contract", "shadow", "--batches")
     assert (code, "1 rows would wait that break size_is_positive" in out) == (0, True)
     lake = open_lake()
-    told = list(silver_facts(lake, lake.contract("things"), report, None).values())[0]
+    told = next(iter(silver_facts(lake, lake.contract("things"), report, None).values()))
     assert (told["shadow_would_pass"], told["shadow_would_wait"]) == (0, 1)
 
 
