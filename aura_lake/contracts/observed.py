@@ -63,7 +63,7 @@ def _observe_values(profile: Profile, column: Guess, values: pl.Series) -> None:
         is_listed = len(distinct) <= MOST_VALUES and len(distinct) * TIMES_EACH <= len(values)
         if is_listed and (distinct.str.len_chars() <= LONGEST_VALUE).all():
             listed = ", ".join("'" + text.replace("'", "''") + "'" for text in distinct)
-            says = f"Observed in {len(values):,} records: {len(distinct)} values."
+            says = f"Observed in {len(values):,} records: {len(distinct)} different."
             expression = f"{column.name} in ({listed})"
             profile.observed.append(Observed(f"{column.name}_is_an_observed_value", expression, says))
 

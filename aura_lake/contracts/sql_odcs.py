@@ -149,9 +149,19 @@ def _column_rules(
         severity_of = [{"property": "severity", "value": "block" if mode is Mode.BLOCK else "warn"}]
         element["relationships"] = [{"to": column.references, "customProperties": severity_of}]
     for at, (_, text) in enumerate(column.conditions, 1):
-        written = _renamed(text, {column.name: name})
+        written = _plainly(_renamed(text, {column.name: name}))
         rules.append(_rule(_sentence(written, name, at), written, severity))
     return rules
+
+
+def _plainly(condition: str) -> str:
+    """A comparison with a number as people write it: `> 0.0` is `> 0`, so that no rule changes for its spelling."""
+    plain = _PLAIN.fullmatch(condition.strip())
+    return condition if plain is None else f"{plain[1]} {plain[2]} {_short(plain[3])}"
+
+
+def _short(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def _sentence(condition: str, name: str, at: int) -> str:
@@ -162,8 +172,7 @@ def _sentence(condition: str, name: str, at: int) -> str:
     order, number = plain[2].replace("!=", "<>"), plain[3]
     if order in (">", ">=") and float(number) == 0:
         return f"{name}_is_positive" if order == ">" else f"{name}_is_not_negative"
-    short = number.rstrip("0").rstrip(".") if "." in number else number
-    return f"{name}_{_ORDERS[order]}_{short.replace('-', 'minus_').replace('.', '_')}"
+    return f"{name}_{_ORDERS[order]}_{_short(number).replace('-', 'minus_').replace('.', '_')}"
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:

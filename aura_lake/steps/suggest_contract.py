@@ -78,7 +78,7 @@ def draw_sample(lake: Lake, feed: Feed) -> Sample:
         before += part.height
     frame = pl.concat(parts)
     sample = Sample(feed.name, feed.location, feed.include, feed.layout, [], feed.format, feed.delimiter)
-    sample.source = f"bronze.{feed.name}, which has {held:,} in the {len(chosen)} batches that were looked at"
+    sample.source = f"bronze.{feed.name} ({held:,} in {len(chosen)} of its batches, up to number {chosen[-1]})"
     if feed.format is Format.CSV:
         frame, sample.header = _of_one_header(frame, object_rows(bronze))
     sample.records = frame["value"].to_list()

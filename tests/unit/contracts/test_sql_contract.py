@@ -118,6 +118,7 @@ def test_what_is_printed_loads_in_a_shop(tmp_path: Path) -> None:
     (tmp_path / "orders.odcs.yaml").write_text(translate(ORDERS, FILE)[0])
     contract = load_shop(tmp_path, "local", {}).contracts["orders"]
     assert contract.is_enforced
+    assert "order_amount > 0" in {rule.expression for rule in contract.row_rules}
     assert contract.column("order_status").source == "status"
 
 
