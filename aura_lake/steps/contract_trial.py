@@ -26,6 +26,9 @@ from aura_lake.steps.blocks import check_table_rules
 from aura_lake.steps.bronze_records import BronzeRecords
 from aura_lake.steps.unit_judge import UnitJudge
 
+#: Records that both contracts judge at a time: a quarter of what one judges, for memory.
+AT_ONCE = 25_000
+
 
 @dataclass
 class ContractTrial:
@@ -83,7 +86,7 @@ def try_contract(
         None if standing is None else UnitJudge(lake, standing, again=True),
         UnitJudge(other, contract, again=True),
     )
-    for rows in records.read(_landed(since, until)):
+    for rows in (part for slice_ in records.read(_landed(since, until)) for part in slice_.iter_slices(AT_ONCE)):
         before = None if judges[0] is None else judges[0](rows, records.headers, live)
         now = judges[1](rows, records.headers, live)
         again = None if standing is None else _duplicates(lake, standing, rows["batch"].unique().to_list())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aura_lake.cli.opening import open_lake
 from aura_lake.contracts.beside import load_beside
 from aura_lake.contracts.contract import Kind, Severity
@@ -125,3 +127,33 @@ def test_a_suggestion_holds_what_was_observed_and_loads_beside_the_shop(aura: Sh
 def test_a_suggestion_for_a_feed_that_is_not_there_names_those_that_are(aura: Shell) -> None:
     code, _, err = aura("contract", "suggest", "orders")
     assert (code, "Its feeds: things." in err) == (1, True)
+
+
+def test_a_trial_in_many_slices_counts_what_one_slice_does(aura: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = other(aura, "size > 0", "size < 2")
+    whole = aura.json("contract", "try", file)
+    monkeypatch.setattr("aura_lake.steps.contract_trial.AT_ONCE", 1)
+    sliced = aura.json("contract", "try", file)
+    assert {**whole, "seconds": 0} == {**sliced, "seconds": 0}
+
+
+def test_every_command_has_an_example(aura: Shell) -> None:
+    for command in ("check", "import", "diff", "try", "suggest", "shadow"):
+        assert "Example:" in aura("contract", command, "--help")[1]
+
+
+def test_an_import_is_printed_or_written_over_what_stands(aura: Shell) -> None:
+    file = aura.folder / "things.sql"
+    columns = "word STRING NOT NULL, size INT <= 9"
+    file.write_text(f"CREATE DATA CONTRACT all_things ON TABLE things ({columns}) ENFORCEMENT MODE BLOCK;")
+    code, out, _ = aura("contract", "import", str(file))
+    assert (code, "size_is_at_most_9" in out) == (0, True)
+    shop = aura.folder / "shop"
+    assert aura("contract", "import", str(file), "--into", str(shop))[0] == 1
+    assert aura("contract", "import", str(file), "--into", str(shop), "--replace")[0] == 0
+    contract = open_lake().contract("things")
+    assert (contract.key, contract.is_enforced, contract.column("word").required) == (("id",), True, True)
+    assert [rule.name for rule in contract.row_rules] == ["size_is_positive", "size_is_at_most_9"]
+    file.write_text("CREATE DATA CONTRACT c ON TABLE things (\nsize MONEY);")
+    code, _, err = aura("contract", "import", str(file))
+    assert (code, "sql:2:" in err.replace("\n", ""), "'MONEY'" in err) == (1, True, True)
