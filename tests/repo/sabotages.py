@@ -194,4 +194,18 @@ SABOTAGES = [
         "changed = both",
         (*CASES, "case_097"),
     ),
+    Sabotage(
+        "let a changed type pass by publication, enforced or not",
+        "aura_lake/contracts/blocking.py",
+        "for column in contract.columns if contract.is_enforced else ():",
+        "for column in ():",
+        ("tests/unit/contracts/test_sql_contract.py", "-k", "changed_type"),
+    ),
+    Sabotage(
+        "count a shadow's batches again and again",
+        "aura_lake/steps/shadow.py",
+        'if same and each["to"] < first]',
+        "if same]",
+        ("tests/unit/cli/test_contract_shadow.py",),
+    ),
 ]

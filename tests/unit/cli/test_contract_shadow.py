@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from aura_lake.cli.opening import open_lake
 from aura_lake.contracts.verdicts import standing_rows
 from aura_lake.orchestration.silver import silver_facts
 from aura_lake.steps.judge import JudgeReport, judge
 from aura_lake.steps.land import land
+from aura_lake.steps.shadow import shadows
 from tests.changes import change, write_lines
 from tests.unit.cli.conftest import Shell
 
@@ -87,3 +90,34 @@ def test_without_a_shadow_nothing_is_kept(aura: Shell) -> None:
     assert bring(aura, "2.jsonl", change("c", 9, "d", "dog", 3)).shadow is None
     assert aura.json("contract", "shadow") == []
     assert "Nothing stands in the shadow" in aura("contract", "shadow")[1]
+
+
+def test_a_death_before_the_commit_counts_nothing_twice(aura: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_shadow(aura, "size > 0", "size > 5")
+
+    def die(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    write_lines(aura.folder / "things", "2.jsonl", [change("c", 9, "d", "dog", 3)])
+    lake = open_lake()
+    land(lake, lake.shop.feeds["things"])
+    with monkeypatch.context() as patched:
+        patched.setattr("aura_lake.delta.commit.Commit.publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            judge(lake, lake.contract("things"))
+    assert len(shadows(lake)[0]["batches"]) == 1
+    lake = open_lake()
+    assert judge(lake, lake.contract("things")).verdicts == {"valid": 1}
+    (found,) = shadows(lake)
+    assert [(each["units"], each["would_wait"]) for each in found["batches"]] == [(1, 1)]
+
+
+def test_earlier_batches_are_kept_as_their_sum(aura: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aura_lake.steps.shadow.KEPT", 1)
+    put_in_shadow(aura, "size > 0", "size > 5")
+    for at in range(3):
+        bring(aura, f"{at + 2}.jsonl", change("c", 9 + at, f"d{at}", "dog", at + 4))
+    (found,) = aura.json("contract", "shadow")
+    assert (len(found["batches"]), found["earlier"]["units"], found["earlier"]["would_wait"]) == (1, 2, 2)
+    total = found["total"]
+    assert (total["units"], total["would_wait"], total["rules"]["size_is_positive"]["newly"]) == (3, 2, 2)
