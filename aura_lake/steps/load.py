@@ -76,7 +76,7 @@ def _folded(lake: Lake, contract: Contract, name: str, read_to: int) -> _Fresh:
     else:
         changes = changes.drop_nulls(key)
         touched = changes.select(key).unique()
-        state = _partitions(history if is_history else current, changes, contract)
+        state = _partitions(history if is_history else current, history, changes, contract)
     rows = versions_in(state, there) if is_history else state.select(there)
     return _Fresh(goal, _rows_of(rows, touched, key), touched)
 
@@ -91,20 +91,20 @@ def _changes(log: LakeTable, contract: Contract, read_to: int, goal: int) -> pl.
     return fresh.select(list(dict.fromkeys([*contract.key, "outcome", *period]))).collect()
 
 
-def _partitions(state: LakeTable, changes: pl.DataFrame, contract: Contract) -> pl.LazyFrame:
+def _partitions(state: LakeTable, history: LakeTable, changes: pl.DataFrame, contract: Contract) -> pl.LazyFrame:
     """The partitions of a state in which the changed keys stand, so that a large table is not read for a few rows.
 
     Most stand where their changes tell. A delete tells no creation time: keys that are not there are looked for
-    everywhere.
+    everywhere. The history is asked, which knows deleted keys too; both have a key in the same partition.
     """
     key = list(contract.key)
     near = pl.col("_bucket").is_in(buckets_of(changes, contract).unique().append(pl.Series([UNKNOWN_PERIOD])).implode())
     if not contract.period:
         return state.scan().filter(near)
     keys = changes.select(key).unique()
-    places = state.scan().filter(near).select(*key, "_bucket")
+    places = history.scan().filter(near).select(*key, "_bucket")
     found = places.join(keys.lazy(), on=key, how="semi").unique().collect()
-    found = pl.concat([found, find_partitions(state, keys.join(found, on=key, how="anti"))])
+    found = pl.concat([found, find_partitions(history, keys.join(found, on=key, how="anti"))])
     return state.scan().filter(pl.col("_bucket").is_in(found["_bucket"].unique().implode()))
 
 
